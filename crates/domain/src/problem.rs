@@ -1,0 +1,173 @@
+//! What went wrong, for whoever must act on it: one shape in the REST API, the tool contract, the gateway and the CLI.
+//!
+//! Each kind has a stable code (`MCP0003`), a cause, and a next step. Modules keep small error enums of their own and
+//! turn them into a [`Problem`] where they meet the outside.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The dozen ways in which a request can fail, with stable codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// The input does not parse, or breaks a rule.
+    Invalid,
+    /// No valid credential came with the request.
+    Unauthenticated,
+    /// The caller is known, and may not do this.
+    Forbidden,
+    /// The thing named does not exist.
+    NotFound,
+    /// The thing exists already, or has changed since it was read.
+    Conflict,
+    /// The request is larger than the limit.
+    TooLarge,
+    /// Too many requests or too much work waiting: try again later.
+    Overloaded,
+    /// No place satisfies the constraints, or quota or capacity is used up.
+    NoCapacity,
+    /// This implementation cannot do it; the cause says why.
+    Unsupported,
+    /// A service that is needed does not answer.
+    Unavailable,
+    /// It took longer than allowed; whether it took effect may be unknown.
+    Timeout,
+    /// A fault of ours.
+    Internal,
+}
+
+impl Kind {
+    /// Every kind, in the order of the codes.
+    pub const ALL: [Self; 12] = [
+        Self::Invalid,
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::Conflict,
+        Self::TooLarge,
+        Self::Overloaded,
+        Self::NoCapacity,
+        Self::Unsupported,
+        Self::Unavailable,
+        Self::Timeout,
+        Self::Internal,
+    ];
+
+    /// The stable code.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Invalid => "MCP0001",
+            Self::Unauthenticated => "MCP0002",
+            Self::Forbidden => "MCP0003",
+            Self::NotFound => "MCP0004",
+            Self::Conflict => "MCP0005",
+            Self::TooLarge => "MCP0006",
+            Self::Overloaded => "MCP0007",
+            Self::NoCapacity => "MCP0008",
+            Self::Unsupported => "MCP0009",
+            Self::Unavailable => "MCP0010",
+            Self::Timeout => "MCP0011",
+            Self::Internal => "MCP0012",
+        }
+    }
+
+    /// The HTTP status that says the same.
+    #[must_use]
+    pub const fn http_status(self) -> u16 {
+        match self {
+            Self::Invalid => 400,
+            Self::Unauthenticated => 401,
+            Self::Forbidden => 403,
+            Self::NotFound => 404,
+            Self::Conflict => 409,
+            Self::TooLarge => 413,
+            Self::Overloaded => 429,
+            Self::NoCapacity | Self::Unavailable => 503,
+            Self::Unsupported => 501,
+            Self::Timeout => 504,
+            Self::Internal => 500,
+        }
+    }
+
+    /// Whether the same request may succeed later without a change.
+    #[must_use]
+    pub const fn is_retryable(self) -> bool {
+        matches!(self, Self::Overloaded | Self::NoCapacity | Self::Unavailable | Self::Timeout)
+    }
+}
+
+/// One failure: what, why, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, thiserror::Error)]
+#[error("{cause}")]
+pub struct Problem {
+    /// The kind, which fixes code and status.
+    pub kind: Kind,
+    /// The kind's stable code, repeated for readers of the wire.
+    pub code: String,
+    /// The cause, in a sentence; never holds a secret.
+    pub cause: String,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_step: Option<String>,
+    /// The input field at fault, as a dotted path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// Milliseconds to wait before trying again, when that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+}
+
+impl Problem {
+    /// A problem of `kind` with its cause.
+    #[must_use]
+    pub fn new(kind: Kind, cause: impl Into<String>) -> Self {
+        Self {
+            kind,
+            code: kind.code().to_owned(),
+            cause: cause.into(),
+            next_step: None,
+            field: None,
+            retry_after_ms: None,
+        }
+    }
+
+    /// The input is at fault.
+    #[must_use]
+    pub fn invalid(cause: impl Into<String>) -> Self {
+        Self::new(Kind::Invalid, cause)
+    }
+
+    /// The thing named does not exist.
+    #[must_use]
+    pub fn not_found(cause: impl Into<String>) -> Self {
+        Self::new(Kind::NotFound, cause)
+    }
+
+    /// A fault of ours.
+    #[must_use]
+    pub fn internal(cause: impl Into<String>) -> Self {
+        Self::new(Kind::Internal, cause)
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn next(mut self, step: impl Into<String>) -> Self {
+        self.next_step = Some(step.into());
+        self
+    }
+
+    /// Names the input field at fault.
+    #[must_use]
+    pub fn at(mut self, field: impl Into<String>) -> Self {
+        self.field = Some(field.into());
+        self
+    }
+
+    /// Says when to try again.
+    #[must_use]
+    pub const fn retry_after_ms(mut self, millis: u64) -> Self {
+        self.retry_after_ms = Some(millis);
+        self
+    }
+}

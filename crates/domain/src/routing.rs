@@ -1,0 +1,79 @@
+//! The routing snapshot: all that the gateway needs to serve, in one object.
+//!
+//! The control plane writes it, the gateway watches it and keeps its own copy on disk; nothing else passes between them
+//! while a request waits.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::model::ModelRef;
+use crate::money::Money;
+use crate::name::Name;
+use crate::place::{GeoPoint, SiteRef};
+
+/// Who may call, what can be called, and where it runs.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct RoutingSnapshot {
+    /// Grows with every change.
+    pub version: u64,
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// Models by the name that clients use. `demo` (the newest version deployed) and `demo:1.0` may share replicas.
+    pub models: BTreeMap<String, ModelRoute>,
+    /// Keys that may call, by the hash of the key.
+    pub keys: BTreeMap<String, KeyGrant>,
+}
+
+/// One model that can be called.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ModelRoute {
+    /// The model and version behind the name.
+    pub model: ModelRef,
+    /// The GGUF file, from which the gateway reads vocabulary and chat template.
+    pub artifact: PathBuf,
+    /// The context window of one sequence, in tokens.
+    pub context_tokens: u32,
+    /// When the model was registered.
+    pub created_at: Timestamp,
+    /// Its replicas.
+    pub replicas: Vec<ReplicaRoute>,
+}
+
+/// One replica that requests can go to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ReplicaRoute {
+    /// The replica's id.
+    pub id: String,
+    /// Its deployment.
+    pub deployment: Name,
+    /// Where it runs.
+    pub site: SiteRef,
+    /// Where that is, when it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<GeoPoint>,
+    /// Base URL of its API.
+    pub url: String,
+    /// Takes no new requests; finishes those it has.
+    pub draining: bool,
+    /// What it costs an hour.
+    pub price_per_hour: Money,
+}
+
+/// What a key may do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct KeyGrant {
+    /// The key's public id, safe to log.
+    pub id: String,
+    /// The name its maker gave it.
+    pub name: String,
+    /// Models it may call; empty means all.
+    #[serde(default)]
+    pub models: Vec<String>,
+    /// After this instant it no longer works.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+}

@@ -1,0 +1,3 @@
+//! model-service
+
+fn main() {}

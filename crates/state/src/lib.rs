@@ -1,0 +1,80 @@
+//! What is remembered: objects, journals, leases and a ledger, changed together by one atomic [`Store::commit`].
+//!
+//! A backend implements a handful of reads, `commit`, and `watch`; it knows no noun of the domain, so that memory,
+//! SQLite and others stay small and equal. The suite in [`suite`] proves each backend. Nothing is announced before it is
+//! committed: announcements are rows of the outbox journal, written by the same commit.
+//!
+//! To add a backend: implement [`Store`], then run `state::suite::run_all` over it.
+
+pub mod batch;
+pub mod error;
+pub mod lease;
+pub mod ledger;
+pub mod memory;
+pub mod objects;
+pub mod suite;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+pub use batch::{Batch, Committed, Expect, Write};
+pub use error::StoreError;
+pub use lease::{Fence, Lease};
+pub use ledger::{Account, Posting, Transaction};
+
+use tokio::sync::watch;
+
+/// A shared store.
+pub type SharedStore = Arc<dyn Store>;
+
+/// An object as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// Its kind: a short constant, such as `deployment`.
+    pub kind: String,
+    /// Its name within the kind.
+    pub name: String,
+    /// The revision of the commit that last wrote it; what [`Expect::Version`] compares.
+    pub version: u64,
+    /// Its value, as JSON text.
+    pub body: String,
+}
+
+/// A journal entry as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Position in its journal, from 0, without gaps.
+    pub offset: u64,
+    /// The revision of the commit that appended it.
+    pub revision: u64,
+    /// Its value, as JSON text.
+    pub body: String,
+}
+
+/// Most rows that one read returns; a larger `limit` is held to it.
+pub const PAGE_LIMIT: usize = 1_000;
+
+/// A durable memory.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// One object, or nothing.
+    async fn get(&self, kind: &str, name: &str) -> Result<Option<Object>, StoreError>;
+
+    /// Objects of a kind in order of name, after the name `after`, at most `limit`.
+    async fn list(&self, kind: &str, after: Option<&str>, limit: usize) -> Result<Vec<Object>, StoreError>;
+
+    /// Entries of a journal from `offset` on, at most `limit`.
+    async fn read_journal(&self, journal: &str, offset: u64, limit: usize) -> Result<Vec<Entry>, StoreError>;
+
+    /// The lease of that name, whether or not it has expired.
+    async fn lease(&self, name: &str) -> Result<Option<Lease>, StoreError>;
+
+    /// The balance of an account, in the account's unit; zero when nothing was ever posted to it.
+    async fn balance(&self, account: &Account) -> Result<i64, StoreError>;
+
+    /// All of the batch, or nothing of it. When this returns `Ok`, the batch survives the loss of power.
+    async fn commit(&self, batch: Batch) -> Result<Committed, StoreError>;
+
+    /// The revision of the latest commit; changes wake the receiver. Readers then read what they care about.
+    fn watch(&self) -> watch::Receiver<u64>;
+}

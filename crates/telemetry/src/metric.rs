@@ -1,0 +1,99 @@
+//! The metric table: every metric of the product, named once.
+//!
+//! Names follow the OpenTelemetry `gen_ai_*` conventions where they exist; our own begin with `mastercontrol_`. Label
+//! values come from bounded sets: model names that exist, sites, outcomes; never from request text.
+
+use metrics::Unit;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+/// What a metric measures with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Instrument {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Counts observations in buckets with these upper bounds.
+    Histogram(&'static [f64]),
+}
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Metric {
+    /// Its name on `/metrics`.
+    pub name: &'static str,
+    /// How it measures.
+    pub instrument: Instrument,
+    /// What it says.
+    pub help: &'static str,
+}
+
+const SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+
+/// Background tasks that panicked.
+pub const TASK_PANICS: Metric = Metric {
+    name: "mastercontrol_task_panics_total",
+    instrument: Instrument::Counter,
+    help: "Background tasks that panicked, by task.",
+};
+/// Requests that the gateway answered.
+pub const INFERENCE_REQUESTS: Metric = Metric {
+    name: "inference_requests_total",
+    instrument: Instrument::Counter,
+    help: "Requests for inference, by model, cloud provider and outcome.",
+};
+/// Seconds from request to first token.
+pub const TIME_TO_FIRST_TOKEN: Metric = Metric {
+    name: "gen_ai_server_time_to_first_token_seconds",
+    instrument: Instrument::Histogram(SECONDS),
+    help: "Seconds from the arrival of a request to its first generated token.",
+};
+/// Seconds that a request took.
+pub const REQUEST_DURATION: Metric = Metric {
+    name: "gen_ai_server_request_duration_seconds",
+    instrument: Instrument::Histogram(SECONDS),
+    help: "Seconds from the arrival of a request to the end of its answer.",
+};
+
+/// Every metric.
+pub const TABLE: &[Metric] = &[TASK_PANICS, INFERENCE_REQUESTS, TIME_TO_FIRST_TOKEN, REQUEST_DURATION];
+
+/// Installs the process's recorder, with the table's help texts and buckets; renders `/metrics`.
+/// Fails when a recorder is installed already.
+pub fn install() -> Result<PrometheusHandle, String> {
+    let mut builder = PrometheusBuilder::new();
+    for metric in TABLE {
+        if let Instrument::Histogram(buckets) = metric.instrument {
+            builder = builder
+                .set_buckets_for_metric(Matcher::Full(metric.name.to_owned()), buckets)
+                .map_err(|e| e.to_string())?;
+        }
+    }
+    let handle = builder.install_recorder().map_err(|e| e.to_string())?;
+    for metric in TABLE {
+        match metric.instrument {
+            Instrument::Counter => metrics::describe_counter!(metric.name, Unit::Count, metric.help),
+            Instrument::Gauge => metrics::describe_gauge!(metric.name, metric.help),
+            Instrument::Histogram(_) => metrics::describe_histogram!(metric.name, Unit::Seconds, metric.help),
+        }
+    }
+    Ok(handle)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_well_formed() {
+        let names: BTreeSet<_> = TABLE.iter().map(|metric| metric.name).collect();
+        assert_eq!(names.len(), TABLE.len());
+        for metric in TABLE {
+            assert!(metric.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{}", metric.name);
+            assert!(metric.help.ends_with('.'), "{}", metric.name);
+            assert_eq!(metric.instrument == Instrument::Counter, metric.name.ends_with("_total"), "{}", metric.name);
+        }
+    }
+}
