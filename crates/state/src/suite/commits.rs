@@ -109,6 +109,13 @@ pub async fn watch_wakes_after_the_commit_and_never_before(place: &impl Place) {
         }
     };
     tokio::time::timeout(DEADLINE, watching).await.expect("every commit wakes");
+    let mut late = store.watch();
+    assert_eq!(*late.borrow(), last);
+    assert!(!late.has_changed().unwrap(), "a new watcher has seen all up to now");
+    store.commit(one(put("missing", "{}", Expect::Version(1)))).await.unwrap_err();
+    assert!(!late.has_changed().unwrap(), "a refusal wakes nobody");
+    store.commit(Batch::new()).await.unwrap();
+    assert_eq!(*late.borrow_and_update(), last + 1);
     while let Some(done) = writers.join_next().await {
         done.unwrap();
     }

@@ -1,0 +1,188 @@
+//! The one writer, with group commit: what waits while one transaction reaches the disk goes into the next one
+//! together, so that many writers share one fsync (DeWitt et al., "Implementation techniques for main memory database
+//! systems", 1984). Each batch has a savepoint, so that a refused one is undone alone. Nobody is answered before COMMIT
+//! has returned.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+
+use rusqlite::{Connection, TransactionBehavior};
+use state::apply::apply;
+use state::{Batch, Committed, StoreError};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::error::{failed, store_error};
+use super::lock::Lock;
+use super::rows::SqliteRows;
+use super::{OpenError, SqliteOptions};
+
+type Outcome = Result<Committed, StoreError>;
+
+/// A batch that waits, and who waits for it.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) batch: Batch,
+    pub(super) reply: oneshot::Sender<Outcome>,
+}
+
+/// What a writer has done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// SQLite transactions committed. With `synchronous=FULL` each syncs the log once; writing the log back into the
+    /// file (every 1,000 pages) costs a few syncs more.
+    pub transactions: u64,
+    /// Batches committed in them.
+    pub batches: u64,
+}
+
+/// [`Stats`] as they grow.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    transactions: AtomicU64,
+    batches: AtomicU64,
+}
+
+impl Counters {
+    pub(super) fn read(&self) -> Stats {
+        Stats { transactions: self.transactions.load(Ordering::Relaxed), batches: self.batches.load(Ordering::Relaxed) }
+    }
+}
+
+/// Owns the only connection that writes.
+pub(super) struct Writer {
+    connection: Connection,
+    requests: mpsc::Receiver<Request>,
+    revision: watch::Sender<u64>,
+    counters: Arc<Counters>,
+    options: SqliteOptions,
+    /// Why nothing may be written any more.
+    broken: Option<String>,
+    // After the connection: fields are dropped in order, and the file is ours until it is closed.
+    _lock: Lock,
+}
+
+impl Writer {
+    pub(super) const fn new(
+        connection: Connection,
+        lock: Lock,
+        requests: mpsc::Receiver<Request>,
+        revision: watch::Sender<u64>,
+        counters: Arc<Counters>,
+        options: SqliteOptions,
+    ) -> Self {
+        Self { connection, requests, revision, counters, options, broken: None, _lock: lock }
+    }
+
+    /// Runs until the last sender is gone and the queue is empty.
+    pub(super) fn start(self) -> Result<JoinHandle<()>, OpenError> {
+        let started = std::thread::Builder::new().name("state-writer".to_owned()).spawn(move || self.run());
+        started.map_err(|cause| StoreError::Unavailable(format!("no thread for the writer: {cause}")).into())
+    }
+
+    fn run(mut self) {
+        while let Some(first) = self.requests.blocking_recv() {
+            let group = self.gather(first);
+            self.commit(group);
+        }
+    }
+
+    /// The first request and what waits behind it, within bounds. Never waits for more.
+    fn gather(&mut self, first: Request) -> Vec<Request> {
+        let mut bytes = first.batch.bytes();
+        let mut group = vec![first];
+        while group.len() < self.options.group_batches && bytes < self.options.group_bytes {
+            let Ok(next) = self.requests.try_recv() else { break };
+            bytes += next.batch.bytes();
+            group.push(next);
+        }
+        group
+    }
+
+    fn commit(&mut self, group: Vec<Request>) {
+        match self.commit_together(&group) {
+            Ok(outcomes) => {
+                for (request, outcome) in group.into_iter().zip(outcomes) {
+                    answer(request, outcome);
+                }
+            }
+            // One large batch must not take small ones with it that still fit.
+            Err(StoreError::DiskFull) if group.len() > 1 => {
+                for request in group {
+                    self.commit(vec![request]);
+                }
+            }
+            Err(failure) => {
+                tracing::error!(batches = group.len(), %failure, "state commit failed");
+                for request in group {
+                    answer(request, Err(failure.clone()));
+                }
+            }
+        }
+    }
+
+    /// One SQLite transaction. An error here is the store's: nothing of the group was written.
+    fn commit_together(&mut self, group: &[Request]) -> Result<Vec<Outcome>, StoreError> {
+        if let Some(cause) = &self.broken {
+            return Err(StoreError::Unavailable(cause.clone()));
+        }
+        let before = *self.revision.borrow();
+        let mut transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        let mut revision = before;
+        let mut outcomes = Vec::with_capacity(group.len());
+        for request in group {
+            let outcome = apply_alone(&mut transaction, revision + 1, &request.batch)?;
+            revision = outcome.as_ref().map_or(revision, |committed| committed.revision);
+            outcomes.push(outcome);
+        }
+        if revision == before {
+            return Ok(outcomes);
+        }
+        SqliteRows(&transaction).put_revision(revision)?;
+        if let Err(error) = transaction.commit() {
+            return Err(self.commit_failure(&error));
+        }
+        self.counters.transactions.fetch_add(1, Ordering::Relaxed);
+        self.counters.batches.fetch_add(revision - before, Ordering::Relaxed);
+        self.revision.send_replace(revision);
+        Ok(outcomes)
+    }
+
+    /// After a failed write or fsync nobody knows what the disk holds, and a second fsync may lie (Rebello et al.,
+    /// "Can Applications Recover from fsync Failures?", 2020). So the writer stops; opening the file again reads what
+    /// is really there.
+    fn commit_failure(&mut self, error: &rusqlite::Error) -> StoreError {
+        let failure = store_error(error);
+        if failure != StoreError::DiskFull {
+            self.broken = Some(format!("a commit failed, and whether it is on disk is unknown: restart ({error})"));
+        }
+        failure
+    }
+}
+
+/// One batch inside the group's transaction. The outer error is the store's, the inner one the batch's own.
+fn apply_alone(
+    transaction: &mut rusqlite::Transaction<'_>,
+    revision: u64,
+    batch: &Batch,
+) -> Result<Outcome, StoreError> {
+    // Dropped without a commit, a savepoint takes back what was done under it.
+    let savepoint = transaction.savepoint().map_err(failed)?;
+    match apply(&mut SqliteRows(&savepoint), revision, batch) {
+        Ok(committed) => {
+            savepoint.commit().map_err(failed)?;
+            Ok(Ok(committed))
+        }
+        Err(refusal) if refusal.is_refusal() => {
+            savepoint.finish().map_err(failed)?;
+            Ok(Err(refusal))
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+fn answer(request: Request, outcome: Outcome) {
+    // Whoever asked may have gone; the commit stands all the same.
+    let _gone = request.reply.send(outcome);
+}
