@@ -10,7 +10,7 @@ use super::OpenError;
 use super::error::failed;
 
 /// How long a statement waits for a foreign program that has locked the database, such as a backup.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Size to which the log shrinks again after it has been written back.
 const LOG_KEPT_BYTES: i64 = 64 * 1024 * 1024;

@@ -3,4 +3,9 @@
 // A failed expectation is a failed test.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bounds;
+mod kill;
+mod log_cut;
+mod opening;
 mod suite;
+mod workload;
