@@ -8,11 +8,11 @@ pub enum StoreError {
     /// An object is not as the batch expected it.
     #[error("{kind} {name:?} has changed or exists already (found version {found:?})")]
     Conflict { kind: String, name: String, found: Option<u64> },
-    /// A lease is held by another, or the token shown is not the current one.
+    /// A lease that the batch takes is held by another.
     #[error("lease {name:?} is held by {holder:?}")]
     LeaseHeld { name: String, holder: String },
-    /// The token shown is no longer the lease's.
-    #[error("lease {name:?} was lost: token {shown} is not the current one")]
+    /// The token shown no longer holds the lease: taken by another, given back, or expired before it was renewed.
+    #[error("lease {name:?} was lost: token {shown} does not hold it")]
     Fenced { name: String, shown: u64 },
     /// The transaction was posted before.
     #[error("transaction {0:?} was posted before")]
@@ -23,12 +23,28 @@ pub enum StoreError {
     /// The disk is full.
     #[error("the disk is full")]
     DiskFull,
-    /// The store cannot be reached, or failed.
+    /// The store cannot be reached, or failed. Whether the batch took effect may be unknown: read before repeating.
     #[error("the store failed: {0}")]
     Unavailable(String),
     /// What was read does not have the expected form.
     #[error("{kind} {name:?} cannot be read: {cause}")]
     Corrupt { kind: String, name: String, cause: String },
+}
+
+impl StoreError {
+    /// Whether the batch itself was at fault, against what is stored: the same batch is refused again until something
+    /// changes. Otherwise the store failed.
+    #[must_use]
+    pub const fn is_refusal(&self) -> bool {
+        match self {
+            Self::Conflict { .. }
+            | Self::LeaseHeld { .. }
+            | Self::Fenced { .. }
+            | Self::AlreadyPosted(_)
+            | Self::Invalid(_) => true,
+            Self::DiskFull | Self::Unavailable(_) | Self::Corrupt { .. } => false,
+        }
+    }
 }
 
 impl From<StoreError> for Problem {

@@ -12,7 +12,7 @@ pub struct Lease {
     pub holder: String,
     /// The fencing token: grows with every new holding.
     pub token: u64,
-    /// After this instant anybody may take it.
+    /// From this instant on anybody may take it.
     pub expires_at: Timestamp,
 }
 
@@ -30,5 +30,18 @@ impl Lease {
     #[must_use]
     pub fn fence(&self) -> Fence {
         Fence { name: self.name.clone(), token: self.token }
+    }
+
+    /// Whether somebody holds it and `now` is before its end.
+    #[must_use]
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        !self.holder.is_empty() && now < self.expires_at
+    }
+
+    /// Whether `fence` is the proof of this holding. Expiry alone does not end it: as long as nobody else took the
+    /// lease, a commit under the old token can hurt nobody.
+    #[must_use]
+    pub fn is_held_under(&self, fence: &Fence) -> bool {
+        !self.holder.is_empty() && self.token == fence.token
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::error::StoreError;
+
 /// What is counted, and where: `usd/tenant:default/spent`. The first segment is the unit.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Account(pub String);
@@ -41,5 +43,18 @@ impl Transaction {
             *sums.entry(posting.account.unit()).or_default() += i128::from(posting.amount);
         }
         sums.into_iter().find(|(_, sum)| *sum != 0).map(|(unit, _)| unit)
+    }
+
+    /// Refuses a transaction that moves nothing, or creates or destroys what it moves.
+    pub fn validate(&self) -> Result<(), StoreError> {
+        if self.postings.is_empty() {
+            return Err(StoreError::Invalid(format!("transaction {:?} has no postings", self.id)));
+        }
+        match self.unbalanced_unit() {
+            Some(unit) => {
+                Err(StoreError::Invalid(format!("transaction {:?} does not sum to zero in {unit:?}", self.id)))
+            }
+            None => Ok(()),
+        }
     }
 }

@@ -1,17 +1,21 @@
 //! What is remembered: objects, journals, leases and a ledger, changed together by one atomic [`Store::commit`].
 //!
 //! A backend implements a handful of reads, `commit`, and `watch`; it knows no noun of the domain, so that memory,
-//! SQLite and others stay small and equal. The suite in [`suite`] proves each backend. Nothing is announced before it is
-//! committed: announcements are rows of the outbox journal, written by the same commit.
+//! SQLite and others stay small and equal. The module `suite` proves each backend. Nothing is announced before it is
+//! committed: announcements are entries of the outbox journal, written by the same commit.
 //!
-//! To add a backend: implement [`Store`], then run `state::suite::run_all` over it.
+//! To add a backend: implement [`apply::Rows`] over its transaction and [`Store`] around it, so that [`apply::apply`]
+//! decides what a batch does; then call `state::store_suite!` in its tests (feature `suite`), which proves it equal to a
+//! model.
 
+pub mod apply;
 pub mod batch;
 pub mod error;
 pub mod lease;
 pub mod ledger;
 pub mod memory;
 pub mod objects;
+#[cfg(any(test, feature = "suite"))]
 pub mod suite;
 
 use std::sync::Arc;
@@ -21,6 +25,7 @@ pub use batch::{Batch, Committed, Expect, Write};
 pub use error::StoreError;
 pub use lease::{Fence, Lease};
 pub use ledger::{Account, Posting, Transaction};
+pub use memory::MemoryStore;
 
 use tokio::sync::watch;
 
@@ -60,7 +65,7 @@ pub trait Store: Send + Sync {
     /// One object, or nothing.
     async fn get(&self, kind: &str, name: &str) -> Result<Option<Object>, StoreError>;
 
-    /// Objects of a kind in order of name, after the name `after`, at most `limit`.
+    /// Objects of a kind in byte order of name, after the name `after`, at most `limit`.
     async fn list(&self, kind: &str, after: Option<&str>, limit: usize) -> Result<Vec<Object>, StoreError>;
 
     /// Entries of a journal from `offset` on, at most `limit`.
@@ -72,9 +77,11 @@ pub trait Store: Send + Sync {
     /// The balance of an account, in the account's unit; zero when nothing was ever posted to it.
     async fn balance(&self, account: &Account) -> Result<i64, StoreError>;
 
-    /// All of the batch, or nothing of it. When this returns `Ok`, the batch survives the loss of power.
+    /// All of the batch, or nothing of it. When this returns `Ok`, the batch survives the loss of power (where the
+    /// backend is durable) and every later read sees it. Dropping the future does not take the batch back.
     async fn commit(&self, batch: Batch) -> Result<Committed, StoreError>;
 
-    /// The revision of the latest commit; changes wake the receiver. Readers then read what they care about.
+    /// The revision of the latest commit; changes wake the receiver, and never before reads show them. Several commits
+    /// may wake it once: read what matters, do not count wakes.
     fn watch(&self) -> watch::Receiver<u64>;
 }
