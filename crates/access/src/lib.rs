@@ -1,1 +1,3 @@
-//! access
+//! Who is it, and may they: credentials of clients and of services.
+
+pub mod api_key;

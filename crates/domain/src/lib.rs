@@ -25,4 +25,4 @@ pub use place::{CloudSite, GeoPoint, SiteRef};
 pub use problem::{Kind, Problem};
 pub use replica::{Replica, ReplicaPhase};
 pub use resources::Resources;
-pub use routing::{KeyGrant, ModelRoute, ReplicaRoute, RoutingSnapshot};
+pub use routing::{GatewayStatus, KeyGrant, ModelRoute, ReplicaRoute, RoutingSnapshot};

@@ -77,3 +77,17 @@ pub struct KeyGrant {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
 }
+
+/// What one gateway has taken over from the snapshot, written by the gateway so that the control plane may remove a
+/// replica only when every gateway has stopped using it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GatewayStatus {
+    /// The gateway's id; also the object's name.
+    pub gateway: String,
+    /// Version of the snapshot that it routes by.
+    pub snapshot_version: u64,
+    /// Requests still running on each replica that the snapshot marks as draining.
+    pub draining: BTreeMap<String, u32>,
+    /// When this was written.
+    pub at: Timestamp,
+}

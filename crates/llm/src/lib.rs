@@ -1,1 +1,3 @@
-//! llm
+//! What is said to models and how it is counted: pure, without IO.
+
+pub mod sse;

@@ -1,1 +1,7 @@
-//! planning
+//! What should be: decisions as pure functions from a problem in plain numbers to a solution with its reasons.
+//!
+//! No IO, no async, no clock: time and chance are arguments, so that the same code decides in production, in a dry run
+//! and in replay.
+
+pub mod allocation;
+pub mod balance;

@@ -85,3 +85,4 @@ stored!(domain::Deployment, "deployment", |deployment| deployment.name.to_string
 stored!(domain::Replica, "replica", |replica| replica.id.clone());
 // One snapshot is current; the gateway watches this object alone.
 stored!(domain::RoutingSnapshot, "routing_snapshot", |_snapshot| "current".to_owned());
+stored!(domain::GatewayStatus, "gateway_status", |status| status.gateway.clone());

@@ -1,0 +1,63 @@
+//! Who may take a request, and why the others may not.
+
+use super::{Candidate, Health};
+
+/// Why a replica is not considered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Exclusion {
+    /// It takes nothing new. The one veto that is never lifted.
+    Draining,
+    /// It does not answer.
+    Down,
+    /// It failed too often, and is put aside for a while.
+    Ejected,
+    /// This request failed on it already.
+    Tried,
+}
+
+/// How many replicas each reason excluded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Exclusions {
+    /// Draining.
+    pub draining: u32,
+    /// Down.
+    pub down: u32,
+    /// Ejected.
+    pub ejected: u32,
+    /// Tried.
+    pub tried: u32,
+}
+
+impl Exclusions {
+    /// Counts the reasons of all candidates.
+    #[must_use]
+    pub fn of(candidates: &[Candidate]) -> Self {
+        let mut counts = Self::default();
+        for candidate in candidates {
+            match exclusion(candidate) {
+                Some(Exclusion::Draining) => counts.draining += 1,
+                Some(Exclusion::Down) => counts.down += 1,
+                Some(Exclusion::Ejected) => counts.ejected += 1,
+                Some(Exclusion::Tried) => counts.tried += 1,
+                None => {}
+            }
+        }
+        counts
+    }
+}
+
+/// Why this replica is out, if it is; the gravest reason first.
+#[must_use]
+pub fn exclusion(candidate: &Candidate) -> Option<Exclusion> {
+    if candidate.draining {
+        Some(Exclusion::Draining)
+    } else if candidate.health == Health::Down {
+        Some(Exclusion::Down)
+    } else if candidate.tried {
+        Some(Exclusion::Tried)
+    } else if candidate.ejected_ms.is_some() {
+        Some(Exclusion::Ejected)
+    } else {
+        None
+    }
+}
