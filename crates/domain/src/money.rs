@@ -26,7 +26,6 @@ impl Money {
 
     /// The amount in dollars, for display and for scores; not for sums.
     #[must_use]
-    #[allow(clippy::cast_precision_loss)]
     pub fn dollars(self) -> f64 {
         self.0 as f64 / 1e9
     }

@@ -73,7 +73,6 @@ fn parse_milli(text: &str, value: &str) -> Result<u32, Problem> {
     if !(0.0..=4_000_000.0).contains(&cores) {
         return Err(wrong());
     }
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let milli = (cores * 1_000.0).round() as u32;
     Ok(milli)
 }

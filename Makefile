@@ -1,0 +1,41 @@
+# The commands of the house. Each is a line here and a script or a cargo command behind it.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help up down test lint bench-gateway bench-model-service bench-state drill-site-loss demo-model clean
+
+CARGO_TARGET_DIR ?= $(CURDIR)/target
+export CARGO_TARGET_DIR
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-22s %s\n", $$1, $$2 }' Makefile
+
+up: ## install what is missing, build, and run the whole system: make up ARGS=--detach
+	@scripts/up $(ARGS)
+
+down: ## stop what `make up` started
+	@scripts/down $(ARGS)
+
+test: ## install what the tests need and run all of them
+	@scripts/test
+
+lint: ## formatting, clippy and tidy alone
+	@scripts/lint
+
+bench-gateway: ## the gateway beside nginx and a bare pass-through
+	@scripts/bench gateway $(ARGS)
+
+bench-model-service: ## tokens a second beside llama.cpp's own bench
+	@scripts/bench model-service $(ARGS)
+
+bench-state: ## durable commits a second, with fsyncs counted
+	@scripts/bench state $(ARGS)
+
+drill-site-loss: ## lose a replica every 5 s and a site at 30 s, under load
+	@scripts/drill site_loss $(ARGS)
+
+demo-model: ## train the demo model again, from its own generator
+	@scripts/demo-model $(ARGS)
+
+clean: ## remove what was built; keeps your data
+	@rm -rf -- "$(CARGO_TARGET_DIR)"

