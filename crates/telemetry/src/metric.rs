@@ -55,8 +55,56 @@ pub const REQUEST_DURATION: Metric = Metric {
     help: "Seconds from the arrival of a request to the end of its answer.",
 };
 
-/// Every metric.
-pub const TABLE: &[Metric] = &[TASK_PANICS, INFERENCE_REQUESTS, TIME_TO_FIRST_TOKEN, REQUEST_DURATION];
+/// Requests that the gateway has in hand.
+pub const GATEWAY_IN_FLIGHT: Metric = Metric {
+    name: "mastercontrol_gateway_in_flight_requests",
+    instrument: Instrument::Gauge,
+    help: "Requests that the gateway has in hand.",
+};
+/// Attempts that failed and were made again on another replica.
+pub const GATEWAY_RETRIES: Metric = Metric {
+    name: "mastercontrol_gateway_retries_total",
+    instrument: Instrument::Counter,
+    help: "Attempts that failed and were made again, by model and reason.",
+};
+/// Replicas put aside for failing.
+pub const GATEWAY_EJECTIONS: Metric = Metric {
+    name: "mastercontrol_gateway_ejections_total",
+    instrument: Instrument::Counter,
+    help: "Replicas put aside because requests failed on them, by cloud provider.",
+};
+/// Tokens that went through.
+pub const GATEWAY_TOKENS: Metric = Metric {
+    name: "mastercontrol_gateway_tokens_total",
+    instrument: Instrument::Counter,
+    help: "Tokens read and generated, by model and type (input, output).",
+};
+/// Messages dropped to fit a context window.
+pub const GATEWAY_CONTEXT_DROPPED: Metric = Metric {
+    name: "mastercontrol_gateway_context_dropped_messages_total",
+    instrument: Instrument::Counter,
+    help: "Messages dropped so that a conversation fits its model's context window, by model.",
+};
+/// The routing snapshot in use.
+pub const GATEWAY_SNAPSHOT_VERSION: Metric = Metric {
+    name: "mastercontrol_gateway_snapshot_version",
+    instrument: Instrument::Gauge,
+    help: "Version of the routing snapshot in use.",
+};
+
+/// Every metric, a line for each room.
+pub const TABLE: &[Metric] = &[
+    TASK_PANICS,
+    INFERENCE_REQUESTS,
+    TIME_TO_FIRST_TOKEN,
+    REQUEST_DURATION,
+    GATEWAY_IN_FLIGHT,
+    GATEWAY_RETRIES,
+    GATEWAY_EJECTIONS,
+    GATEWAY_TOKENS,
+    GATEWAY_CONTEXT_DROPPED,
+    GATEWAY_SNAPSHOT_VERSION,
+];
 
 /// Installs the process's recorder, with the table's help texts and buckets; renders `/metrics`.
 /// Fails when a recorder is installed already.

@@ -1,0 +1,127 @@
+//! The gateway's section of the configuration. Its field docs are its manual.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use planning::balance::{EjectionPolicy, Weights};
+use serde::{Deserialize, Serialize};
+
+/// How the gateway listens, what it bounds, and how it fails over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GatewayConfig {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Its id among gateways that share a store.
+    pub id: String,
+    /// Where the last good routing snapshot is kept; without it a restart needs the store.
+    pub snapshot_file: Option<PathBuf>,
+    /// Most connections at once; more wait in the kernel's queue.
+    pub connections_max: usize,
+    /// Most requests in hand; more get 429.
+    pub in_flight_max: u32,
+    /// Most bytes of request bodies held at once; more get 429.
+    pub body_bytes_in_hand_max: u64,
+    /// Largest request body; larger gets 413.
+    pub body_bytes_max: u64,
+    /// Largest answer that is not a stream.
+    pub answer_bytes_max: usize,
+    /// Milliseconds that a client may take to send a request's head, and each part of its body.
+    pub client_idle_ms: u64,
+    /// Most replicas asked for one request (and never more than the model has, plus one).
+    pub attempts_max: u32,
+    /// Milliseconds to connect to a replica.
+    pub connect_ms: u64,
+    /// Milliseconds that a replica may take to its first content, waiting in its queue included.
+    pub first_content_ms: u64,
+    /// Milliseconds without a byte after which a stream counts as dead.
+    pub stream_idle_ms: u64,
+    /// Milliseconds that a request may take in all.
+    pub request_ms: u64,
+    /// Milliseconds for which the head of a stream waits for its first content; then the head goes out with comments
+    /// that keep the connection alive, and failover goes on behind it.
+    pub hold_ms: u64,
+    /// Milliseconds between those comments.
+    pub keep_alive_ms: u64,
+    /// Connections kept open to each replica while they are idle.
+    pub idle_connections_max: usize,
+    /// Milliseconds between health probes of a replica.
+    pub probe_interval_ms: u64,
+    /// Milliseconds after which a probe has failed.
+    pub probe_timeout_ms: u64,
+    /// Probes in a row that must fail before a replica counts as down.
+    pub probe_failures: u32,
+    /// Failures in a row that put a replica aside.
+    pub ejection_failures: u32,
+    /// Milliseconds for which a replica is put aside the first time; each further time doubles it.
+    pub ejection_first_ms: u64,
+    /// Milliseconds for which it is put aside at most.
+    pub ejection_max_ms: u64,
+    /// Seconds of waiting that one dollar of a request's cost is worth when replicas are compared.
+    pub seconds_per_dollar: f64,
+    /// Milliseconds that running requests get to finish when the gateway stops.
+    pub drain_ms: u64,
+}
+
+impl Default for GatewayConfig {
+    fn default() -> Self {
+        let ejection = EjectionPolicy::default();
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
+            id: "gateway".to_owned(),
+            snapshot_file: None,
+            connections_max: 8_192,
+            in_flight_max: 2_048,
+            body_bytes_in_hand_max: 512 << 20,
+            body_bytes_max: 32 << 20,
+            answer_bytes_max: 64 << 20,
+            client_idle_ms: 30_000,
+            attempts_max: 3,
+            connect_ms: 1_000,
+            first_content_ms: 300_000,
+            stream_idle_ms: 60_000,
+            request_ms: 600_000,
+            hold_ms: 5_000,
+            keep_alive_ms: 5_000,
+            idle_connections_max: 256,
+            probe_interval_ms: 1_000,
+            probe_timeout_ms: 2_000,
+            probe_failures: 2,
+            ejection_failures: ejection.consecutive_failures,
+            ejection_first_ms: ejection.first_ms,
+            ejection_max_ms: ejection.max_ms,
+            seconds_per_dollar: Weights::default().seconds_per_dollar,
+            drain_ms: 30_000,
+        }
+    }
+}
+
+impl GatewayConfig {
+    /// When failures put a replica aside.
+    #[must_use]
+    pub fn ejection(&self) -> EjectionPolicy {
+        EjectionPolicy {
+            consecutive_failures: self.ejection_failures.max(1),
+            first_ms: self.ejection_first_ms,
+            max_ms: self.ejection_max_ms,
+        }
+    }
+
+    /// What replicas are compared by.
+    #[must_use]
+    pub fn weights(&self) -> Weights {
+        Weights { seconds_per_dollar: self.seconds_per_dollar, ..Weights::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_section_is_the_default_and_an_unknown_field_is_an_error() {
+        assert_eq!(serde_json::from_str::<GatewayConfig>("{}").expect("all fields default"), GatewayConfig::default());
+        let error = serde_json::from_str::<GatewayConfig>(r#"{"atempts_max":3}"#).expect_err("a typing error");
+        assert!(error.to_string().contains("atempts_max"), "{error}");
+    }
+}

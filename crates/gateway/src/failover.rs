@@ -1,0 +1,113 @@
+//! Picks a replica, asks it, and asks another when it fails, for as long as nothing of the answer has been sent.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use planning::balance::{Exclusion, Exclusions, Pick, choose_replica};
+use rand::Rng as _;
+
+use crate::attempt::{self, Failure, Outgoing, Reply};
+use crate::refusal::Refusal;
+use crate::replica::Replica;
+use crate::shared::Shared;
+use crate::table::Model;
+
+/// Longest pause before an attempt that has nobody better to ask.
+const PAUSE_MAX_MS: u64 = 1_000;
+
+/// An answer, and who gave it.
+pub(crate) struct Answered {
+    pub(crate) reply: Reply,
+    pub(crate) replica: Arc<Replica>,
+    /// Index of the replica's cloud among the model's meter's.
+    pub(crate) cloud: usize,
+}
+
+/// Asks replicas until one answers, at most as often as the configuration allows.
+pub(crate) async fn answer(shared: Arc<Shared>, model: Arc<Model>, call: Outgoing) -> Result<Answered, Refusal> {
+    let mut model = model;
+    let mut tried: Vec<Arc<Replica>> = Vec::new();
+    let mut last: Option<Failure> = None;
+    let mut busy: Option<Refusal> = None;
+    loop {
+        let attempts = u32::try_from(tried.len()).unwrap_or(u32::MAX);
+        let replicas = u32::try_from(model.seats.len()).unwrap_or(u32::MAX);
+        let pick = match pick(&shared, &model, &tried) {
+            // Nobody is left who has not said that he is full: asking again at once would only add to it.
+            Ok(pick) if pick.despite == Some(Exclusion::Tried) && matches!(last, Some(Failure::Busy { .. })) => None,
+            Ok(pick) if attempts < shared.config.attempts_max.min(replicas.saturating_add(1)) => Some(pick),
+            Ok(_) => None,
+            Err(reasons) if last.is_none() => return Err(Refusal::no_replica(&describe(&reasons))),
+            Err(_) => None,
+        };
+        let (Some(pick), true) = (pick, last.is_none() || attempts > 0) else {
+            return Err(exhausted(attempts, last, busy));
+        };
+        if attempts > 0 && pick.despite.is_some() {
+            pause(&shared, attempts).await;
+        }
+        let seat = &model.seats[pick.index];
+        let replica = Arc::clone(&seat.replica);
+        match attempt::ask(&replica, &call, &shared.config).await {
+            Ok(reply) => return Ok(Answered { reply, replica, cloud: seat.cloud }),
+            Err(failure) => {
+                tracing::debug!(replica = %replica.id, cause = %failure, "attempt failed");
+                blame(&shared, &replica, &failure);
+                model.meter.retried(failure.reason());
+                if let Failure::Busy { status, retry_after_seconds } = failure {
+                    busy = Some(Refusal::replicas_busy(status, retry_after_seconds));
+                }
+                last = Some(failure);
+                tried.push(replica);
+            }
+        }
+        // The world may have changed meanwhile: a replica replaced, another one draining.
+        if let Some(current) = shared.table.load().models.get(&model.name) {
+            model = Arc::clone(current);
+        }
+    }
+}
+
+fn pick(shared: &Shared, model: &Model, tried: &[Arc<Replica>]) -> Result<Pick, Exclusions> {
+    let candidates: Vec<_> = model
+        .seats
+        .iter()
+        .map(|seat| {
+            let was_tried = tried.iter().any(|replica| Arc::ptr_eq(replica, &seat.replica));
+            seat.replica.candidate(seat.draining, seat.dollars_per_hour, was_tried)
+        })
+        .collect();
+    choose_replica(&candidates, &shared.weights, &mut shared.chance.draw())
+}
+
+/// What a failure says about the replica: being full says nothing, refusing a connection says all.
+fn blame(shared: &Shared, replica: &Replica, failure: &Failure) {
+    match failure {
+        Failure::Busy { .. } => replica.suspect.notify_one(),
+        Failure::Refused => replica.refused(),
+        Failure::Lost(_) | Failure::Status(_) | Failure::Stalled(_) => replica.failed(&shared.config.ejection()),
+    }
+}
+
+/// A pause that doubles, with jitter, so that requests which failed together do not come back together.
+async fn pause(shared: &Shared, attempts: u32) {
+    let most_ms = (50_u64 << attempts.min(10)).min(PAUSE_MAX_MS);
+    let millis = shared.chance.draw().random_range(most_ms / 2..=most_ms);
+    tokio::time::sleep(Duration::from_millis(millis)).await;
+}
+
+fn exhausted(attempts: u32, last: Option<Failure>, busy: Option<Refusal>) -> Refusal {
+    match (last, busy) {
+        // A replica that was merely full may have room soon, whatever happened to the others.
+        (_, Some(busy)) => busy,
+        (Some(last), None) => Refusal::attempts_failed(attempts, &last.to_string()),
+        (None, None) => Refusal::no_replica("no attempt is allowed"),
+    }
+}
+
+fn describe(reasons: &Exclusions) -> String {
+    match reasons.draining {
+        0 => "the model has none".to_owned(),
+        n => format!("all {n} are draining"),
+    }
+}

@@ -1,0 +1,127 @@
+//! Metric handles, made when a snapshot is taken over, so that a request only increments.
+
+use domain::Name;
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use telemetry::metric;
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Answered to its end.
+    Ok,
+    /// The request was at fault.
+    Rejected,
+    /// Nobody had room for it.
+    Overloaded,
+    /// Attempts failed before any content.
+    Failed,
+    /// The replica was lost after content had begun.
+    Cut,
+    /// The client left.
+    Cancelled,
+}
+
+impl Outcome {
+    const ALL: [(Self, &'static str); 6] = [
+        (Self::Ok, "ok"),
+        (Self::Rejected, "rejected"),
+        (Self::Overloaded, "overloaded"),
+        (Self::Failed, "failed"),
+        (Self::Cut, "cut"),
+        (Self::Cancelled, "cancelled"),
+    ];
+}
+
+/// Why an attempt was made again elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RetryReason {
+    Busy,
+    Refused,
+    Lost,
+    Status,
+    Stalled,
+}
+
+impl RetryReason {
+    const ALL: [(Self, &'static str); 5] = [
+        (Self::Busy, "busy"),
+        (Self::Refused, "refused"),
+        (Self::Lost, "lost"),
+        (Self::Status, "status"),
+        (Self::Stalled, "stalled"),
+    ];
+}
+
+/// Requests of one model on one cloud, by outcome.
+#[derive(Debug)]
+pub(crate) struct OutcomeCounters([Counter; Outcome::ALL.len()]);
+
+impl OutcomeCounters {
+    /// `model` and `cloud` are names from the snapshot, or `none`.
+    pub(crate) fn new(model: &str, cloud: &str) -> Self {
+        Self(Outcome::ALL.map(|(_, outcome)| {
+            counter!(metric::INFERENCE_REQUESTS.name, "model" => model.to_owned(), "cloud_provider" => cloud.to_owned(), "outcome" => outcome)
+        }))
+    }
+
+    pub(crate) fn count(&self, outcome: Outcome) {
+        self.0[outcome as usize].increment(1);
+    }
+}
+
+/// Handles of one model.
+#[derive(Debug)]
+pub(crate) struct ModelMeter {
+    pub(crate) nowhere: OutcomeCounters,
+    pub(crate) clouds: Vec<(Name, OutcomeCounters)>,
+    pub(crate) first_token: Histogram,
+    pub(crate) duration: Histogram,
+    pub(crate) tokens_in: Counter,
+    pub(crate) tokens_out: Counter,
+    pub(crate) dropped_messages: Counter,
+    retries: [Counter; RetryReason::ALL.len()],
+}
+
+impl ModelMeter {
+    /// Handles for `model`, whose replicas are on `clouds`.
+    pub(crate) fn new(model: &str, clouds: impl IntoIterator<Item = Name>) -> Self {
+        let label = || model.to_owned();
+        Self {
+            nowhere: OutcomeCounters::new(model, "none"),
+            clouds: clouds
+                .into_iter()
+                .map(|cloud| (cloud.clone(), OutcomeCounters::new(model, cloud.as_str())))
+                .collect(),
+            first_token: histogram!(metric::TIME_TO_FIRST_TOKEN.name, "model" => label()),
+            duration: histogram!(metric::REQUEST_DURATION.name, "model" => label()),
+            tokens_in: counter!(metric::GATEWAY_TOKENS.name, "model" => label(), "type" => "input"),
+            tokens_out: counter!(metric::GATEWAY_TOKENS.name, "model" => label(), "type" => "output"),
+            dropped_messages: counter!(metric::GATEWAY_CONTEXT_DROPPED.name, "model" => label()),
+            retries: RetryReason::ALL
+                .map(|(_, reason)| counter!(metric::GATEWAY_RETRIES.name, "model" => label(), "reason" => reason)),
+        }
+    }
+
+    pub(crate) fn retried(&self, reason: RetryReason) {
+        self.retries[reason as usize].increment(1);
+    }
+}
+
+/// Handles of the gateway itself.
+#[derive(Debug)]
+pub(crate) struct GatewayMeter {
+    /// Requests refused before their model was known.
+    pub(crate) unrouted: OutcomeCounters,
+    pub(crate) in_flight: Gauge,
+    pub(crate) snapshot_version: Gauge,
+}
+
+impl GatewayMeter {
+    pub(crate) fn new() -> Self {
+        Self {
+            unrouted: OutcomeCounters::new("none", "none"),
+            in_flight: gauge!(metric::GATEWAY_IN_FLIGHT.name),
+            snapshot_version: gauge!(metric::GATEWAY_SNAPSHOT_VERSION.name),
+        }
+    }
+}

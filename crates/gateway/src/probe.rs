@@ -1,0 +1,96 @@
+//! Asks a replica how it is, about every second: whether it answers, and how busy it says it is.
+
+use std::future::Future;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, header};
+use http_body_util::{BodyExt as _, Full, Limited};
+use planning::balance::Report;
+use rand::Rng as _;
+use serde::Deserialize;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::replica::Replica;
+use crate::shared::Shared;
+
+/// Largest health report that is read.
+const REPORT_MAX_BYTES: usize = 64 << 10;
+
+/// What a model service says of itself. Fields that it does not say count as zero, those not known here are not read.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct HealthBody {
+    running: u32,
+    waiting: u32,
+    parallel: u32,
+}
+
+enum Probed {
+    Ready(Option<Report>),
+    /// It answered that it takes nothing: it is loading, or draining.
+    Declined,
+    Failed,
+}
+
+/// Probes until no snapshot names the replica any more and nothing runs on it, which it sees within one interval.
+pub(crate) fn run(shared: Arc<Shared>, replica: &Arc<Replica>) -> impl Future<Output = ()> + Send + use<> {
+    let replica = Arc::downgrade(replica);
+    async move {
+        tokio::select! {
+            () = shared.stop.cancelled() => {}
+            () = probe_for_ever(&shared, &replica) => {}
+        }
+    }
+}
+
+async fn probe_for_ever(shared: &Shared, replica: &Weak<Replica>) {
+    while let Some(replica) = replica.upgrade() {
+        let limit = Duration::from_millis(shared.config.probe_timeout_ms);
+        let began = Instant::now();
+        let own_in_flight = replica.in_flight();
+        match timeout(limit, probe(&replica, own_in_flight)).await.unwrap_or(Probed::Failed) {
+            Probed::Ready(report) => replica.probe_answered(report, began.elapsed().as_secs_f64()),
+            Probed::Declined => replica.probe_declined(),
+            Probed::Failed => replica.probe_failed(shared.config.probe_failures),
+        }
+        // Jitter keeps probes of many replicas, and of many gateways, apart.
+        let interval = shared.config.probe_interval_ms.max(1);
+        let pause = shared.chance.draw().random_range(interval - interval / 5..=interval + interval / 5);
+        let least = sleep(Duration::from_millis(interval.min(100)));
+        let rest = sleep(Duration::from_millis(pause));
+        tokio::pin!(rest);
+        least.await;
+        // A request that failed there asks for a look at once.
+        tokio::select! {
+            () = &mut rest => {}
+            () = replica.suspect.notified() => {}
+        }
+    }
+}
+
+async fn probe(replica: &Replica, own_in_flight: u32) -> Probed {
+    // A connection of its own: one in the pool may outlive a listener that no longer accepts.
+    let Ok(mut connection) = replica.pool.connection(true).await else { return Probed::Failed };
+    let mut request = Request::new(Full::new(Bytes::new()));
+    *request.method_mut() = Method::GET;
+    let Ok(uri) = format!("{}/health", replica.pool.path_prefix).parse() else { return Probed::Failed };
+    *request.uri_mut() = uri;
+    request.headers_mut().insert(header::HOST, replica.pool.authority.clone());
+    let Ok(response) = connection.send(request).await else { return Probed::Failed };
+    let status = response.status();
+    let Ok(body) = Limited::new(response.into_body(), REPORT_MAX_BYTES).collect().await else { return Probed::Failed };
+    match status {
+        StatusCode::OK => Probed::Ready(report(&body.to_bytes(), own_in_flight)),
+        StatusCode::SERVICE_UNAVAILABLE => Probed::Declined,
+        _ => Probed::Failed,
+    }
+}
+
+/// The load in a health report; nothing when the service reports none.
+fn report(body: &[u8], own_in_flight: u32) -> Option<Report> {
+    let body: HealthBody = serde_json::from_slice(body).ok()?;
+    let HealthBody { running, waiting, parallel } = body;
+    (parallel > 0).then_some(Report { running, waiting, parallel, own_in_flight })
+}

@@ -1,0 +1,83 @@
+//! What is settled and recorded when a request ends, however it ends: the ticket is dropped with it.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::admit::Admitted;
+use crate::meter::{GatewayMeter, Outcome};
+use crate::relay::Usage;
+use crate::table::Model;
+
+/// One request's record.
+pub(crate) struct Ticket {
+    meter: Arc<GatewayMeter>,
+    began: Instant,
+    model: Option<Arc<Model>>,
+    cloud: Option<usize>,
+    outcome: Option<Outcome>,
+    usage: Usage,
+    /// Holds its place until the end.
+    pub(crate) admitted: Option<Admitted>,
+}
+
+impl Ticket {
+    pub(crate) fn new(meter: Arc<GatewayMeter>) -> Self {
+        Self {
+            meter,
+            began: Instant::now(),
+            model: None,
+            cloud: None,
+            outcome: None,
+            usage: Usage::default(),
+            admitted: None,
+        }
+    }
+
+    /// The model is known: everything is recorded under its name.
+    pub(crate) fn for_model(&mut self, model: &Arc<Model>) {
+        self.model = Some(Arc::clone(model));
+    }
+
+    /// A replica on that cloud answered.
+    pub(crate) fn answered_on(&mut self, cloud: usize) {
+        self.cloud = Some(cloud);
+    }
+
+    /// The first content came.
+    pub(crate) fn first_token(&self) {
+        if let Some(model) = &self.model {
+            model.meter.first_token.record(self.began.elapsed().as_secs_f64());
+        }
+    }
+
+    pub(crate) fn used(&mut self, usage: Usage) {
+        self.usage = usage;
+    }
+
+    pub(crate) fn ended(&mut self, outcome: Outcome) {
+        self.outcome = Some(outcome);
+    }
+
+    /// When the request came.
+    pub(crate) fn began(&self) -> Instant {
+        self.began
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        // Nobody said how it ended: the client left, and the future or the body was dropped.
+        let outcome = self.outcome.unwrap_or(Outcome::Cancelled);
+        let Some(model) = &self.model else {
+            self.meter.unrouted.count(outcome);
+            return;
+        };
+        let meter = &model.meter;
+        meter.duration.record(self.began.elapsed().as_secs_f64());
+        meter.tokens_in.increment(self.usage.prompt_tokens);
+        meter.tokens_out.increment(self.usage.completion_tokens);
+        let on_cloud = self.cloud.and_then(|cloud| meter.clouds.get(cloud));
+        on_cloud.map_or(&meter.nowhere, |(_, counters)| counters).count(outcome);
+    }
+}

@@ -1,0 +1,13 @@
+//! The gateway against scripted replicas, over real connections on this machine.
+
+// A test that cannot go on ends by a panic, also in the functions that tests share.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod bad_input;
+mod bench;
+mod failover;
+mod health;
+mod limits;
+mod snapshots;
+mod streams;
+mod upstream;

@@ -1,0 +1,266 @@
+//! A replica that does what it is told, over a raw socket, so that it can misbehave at any byte.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// What to do with one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// Answer in full: a stream when one is asked for.
+    Answer,
+    /// Answer this status, with these header lines and an empty JSON object.
+    Status(u16, &'static str),
+    /// Close without a byte.
+    Close,
+    /// Send the head of a stream and its role frame, then close.
+    CloseBeforeContent,
+    /// Send so many content frames, then close.
+    CloseAfterContent(usize),
+    /// Send the head and half of a unary answer, then close.
+    CloseMidAnswer,
+    /// Send nothing, and keep the connection.
+    Stall,
+    /// Send so many content frames, then nothing.
+    StallAfterContent(usize),
+    /// Answer in full after a while.
+    Slow(Duration),
+    /// Report an error as the stream's first event.
+    ErrorEvent,
+}
+
+/// What happened to it.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    pub requests: Vec<String>,
+    pub probes: usize,
+    /// Connections that the gateway closed while an answer was due.
+    pub cancelled: usize,
+}
+
+pub struct Upstream {
+    pub url: String,
+    shared: Arc<Shared>,
+    accepting: JoinHandle<Option<()>>,
+}
+
+struct Shared {
+    acts: Mutex<VecDeque<Act>>,
+    default: Mutex<Act>,
+    health: Mutex<(u16, String)>,
+    seen: watch::Sender<Seen>,
+    connections: Mutex<Vec<JoinHandle<Option<()>>>>,
+}
+
+pub const REPLY: &str = r#"{"id":"c1","object":"chat.completion","model":"demo:1.0","choices":[{"index":0,"message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}],"usage":{"prompt_tokens":5,"completion_tokens":7,"total_tokens":12}}"#;
+pub const ROLE: &str = "data: {\"id\":\"c1\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}\n\n";
+pub const WORD: &str =
+    "data: {\"id\":\"c1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"word \"},\"finish_reason\":null}]}\n\n";
+pub const STOP: &str = "data: {\"id\":\"c1\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+pub const USAGE: &str = "data: {\"id\":\"c1\",\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":7,\"total_tokens\":12}}\n\n";
+pub const DONE: &str = "data: [DONE]\n\n";
+
+impl Upstream {
+    pub async fn start() -> Self {
+        Self::on(TcpListener::bind("127.0.0.1:0").await.expect("a free port"))
+    }
+
+    pub fn on(listener: TcpListener) -> Self {
+        let url = format!("http://{}", listener.local_addr().expect("bound"));
+        let shared = Arc::new(Shared {
+            acts: Mutex::default(),
+            default: Mutex::new(Act::Answer),
+            health: Mutex::new((200, r#"{"status":"ok","running":0,"waiting":0,"parallel":4}"#.to_owned())),
+            seen: watch::Sender::new(Seen::default()),
+            connections: Mutex::default(),
+        });
+        let accepting = telemetry::tasks::spawn("upstream", accept(listener, Arc::clone(&shared)));
+        Self { url, shared, accepting }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.url.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port")
+    }
+
+    /// What to do with the next requests, one each; after them the default again.
+    pub fn script(&self, acts: impl IntoIterator<Item = Act>) {
+        self.shared.acts.lock().extend(acts);
+    }
+
+    /// What to do when the script is at its end.
+    pub fn always(&self, act: Act) {
+        *self.shared.default.lock() = act;
+    }
+
+    pub fn health(&self, status: u16, body: &str) {
+        *self.shared.health.lock() = (status, body.to_owned());
+    }
+
+    pub fn seen(&self) -> Seen {
+        self.shared.seen.borrow().clone()
+    }
+
+    /// Waits until what was seen satisfies `condition`.
+    pub async fn wait(&self, what: &str, condition: impl FnMut(&Seen) -> bool) {
+        let mut seen = self.shared.seen.subscribe();
+        let waited = tokio::time::timeout(Duration::from_secs(20), seen.wait_for(condition)).await;
+        assert!(waited.is_ok(), "waited in vain: {what}; {:?}", self.seen());
+    }
+
+    /// Dies as by SIGKILL: the port refuses, open connections are cut.
+    pub async fn kill(&self) {
+        self.accepting.abort();
+        for connection in self.shared.connections.lock().drain(..) {
+            connection.abort();
+        }
+        // The listener is gone when nothing accepts any more.
+        while TcpStream::connect(("127.0.0.1", self.port())).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.accepting.abort();
+        self.shared.connections.lock().drain(..).for_each(|connection| connection.abort());
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        stream.set_nodelay(true).expect("a fresh socket");
+        let serving = serve(stream, Arc::clone(&shared));
+        shared.connections.lock().push(telemetry::tasks::spawn("upstream connection", serving));
+    }
+}
+
+async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
+    let mut unread = Vec::new();
+    while let Some((head, body)) = read_request(&mut stream, &mut unread).await {
+        if head.starts_with("GET /health") {
+            let (status, body) = shared.health.lock().clone();
+            shared.seen.send_modify(|seen| seen.probes += 1);
+            write_all(&mut stream, &unary(status, "", &body)).await;
+            continue;
+        }
+        shared.seen.send_modify(|seen| seen.requests.push(format!("{head}{body}")));
+        let act = shared.acts.lock().pop_front().unwrap_or_else(|| shared.default.lock().clone());
+        let wants_stream = body.contains("\"stream\":true");
+        if !perform(&mut stream, act, wants_stream, &shared).await {
+            return;
+        }
+    }
+}
+
+/// Does it; false when the connection is to close.
+async fn perform(stream: &mut TcpStream, act: Act, wants_stream: bool, shared: &Shared) -> bool {
+    match act {
+        Act::Answer => answer(stream, wants_stream).await,
+        Act::Slow(wait) => {
+            if !stays(stream, wait, shared).await {
+                return false;
+            }
+            answer(stream, wants_stream).await;
+        }
+        Act::Status(status, headers) => write_all(stream, &unary(status, headers, "{}")).await,
+        Act::Close => return false,
+        Act::CloseBeforeContent => {
+            write_all(stream, &format!("{STREAM_HEAD}{}", chunk(ROLE))).await;
+            return false;
+        }
+        Act::CloseAfterContent(words) => {
+            write_all(stream, &format!("{STREAM_HEAD}{}{}", chunk(ROLE), chunk(WORD).repeat(words))).await;
+            return false;
+        }
+        Act::CloseMidAnswer => {
+            let whole = unary(200, "", REPLY);
+            write_all(stream, &whole[..whole.len() / 2]).await;
+            return false;
+        }
+        Act::Stall => {
+            stays(stream, Duration::from_secs(600), shared).await;
+            return false;
+        }
+        Act::StallAfterContent(words) => {
+            write_all(stream, &format!("{STREAM_HEAD}{}{}", chunk(ROLE), chunk(WORD).repeat(words))).await;
+            stays(stream, Duration::from_secs(600), shared).await;
+            return false;
+        }
+        Act::ErrorEvent => {
+            let event = chunk("data: {\"error\":{\"message\":\"out of memory\"}}\n\n");
+            write_all(stream, &format!("{STREAM_HEAD}{event}0\r\n\r\n")).await;
+        }
+    }
+    true
+}
+
+async fn answer(stream: &mut TcpStream, wants_stream: bool) {
+    if !wants_stream {
+        return write_all(stream, &unary(200, "", REPLY)).await;
+    }
+    // Frames in pieces of their own, as an engine sends them.
+    write_all(stream, STREAM_HEAD).await;
+    for frame in [ROLE, WORD, WORD, STOP, USAGE, DONE] {
+        write_all(stream, &chunk(frame)).await;
+    }
+    write_all(stream, "0\r\n\r\n").await;
+}
+
+const STREAM_HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+
+fn chunk(frame: &str) -> String {
+    format!("{:x}\r\n{frame}\r\n", frame.len())
+}
+
+fn unary(status: u16, headers: &str, body: &str) -> String {
+    format!(
+        "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\n{headers}content-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+async fn write_all(stream: &mut TcpStream, text: &str) {
+    // The gateway may have left; then reading says so.
+    let _ = stream.write_all(text.as_bytes()).await;
+}
+
+/// Waits; false when the gateway closed the connection meanwhile, which is noted.
+async fn stays(stream: &mut TcpStream, wait: Duration, shared: &Shared) -> bool {
+    let mut byte = [0];
+    let closed = tokio::time::timeout(wait, stream.read(&mut byte)).await.is_ok_and(|read| !matches!(read, Ok(1..)));
+    if closed {
+        shared.seen.send_modify(|seen| seen.cancelled += 1);
+    }
+    !closed
+}
+
+async fn read_request(stream: &mut TcpStream, unread: &mut Vec<u8>) -> Option<(String, String)> {
+    let mut buffer = [0; 16 << 10];
+    loop {
+        if let Some(end) = unread.windows(4).position(|window| window == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&unread[..end + 4]).to_lowercase().replacen("get", "GET", 1);
+            let length =
+                head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok()).unwrap_or(0);
+            while unread.len() < end + 4 + length {
+                match stream.read(&mut buffer).await {
+                    Ok(read @ 1..) => unread.extend_from_slice(&buffer[..read]),
+                    _ => return None,
+                }
+            }
+            let body = String::from_utf8_lossy(&unread[end + 4..end + 4 + length]).into_owned();
+            unread.drain(..end + 4 + length);
+            return Some((head, body));
+        }
+        match stream.read(&mut buffer).await {
+            Ok(read @ 1..) => unread.extend_from_slice(&buffer[..read]),
+            _ => return None,
+        }
+    }
+}
