@@ -28,8 +28,9 @@ apt_install() {
   shift
   command -v apt-get >/dev/null || fail "missing: $* ($reason)" "install these with your system's package tool"
   say "installing $* ($reason)"
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update </dev/null >&2
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$@" </dev/null >&2
+  as_root apt-get -qq update </dev/null >&2
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends "$@" \
+    </dev/null >/dev/null || fail "apt-get could not install $*" "read its message above"
 }
 
 has_libclang() {
@@ -52,19 +53,25 @@ prepare_rust() {
   channel=$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
   # Asked in the clone, rustup's cargo answers for the channel of rust-toolchain.toml.
   case "$(cargo --version 2>/dev/null)" in "cargo $channel "*) return ;; esac
-  if ! command -v rustup >/dev/null; then
-    if ! command -v cargo >/dev/null && apt-cache show rustup >/dev/null 2>&1; then
-      apt_install "to get the Rust toolchain" rustup
-    else
-      say "installing rustup from its official site (to get the Rust toolchain)"
-      curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs \
-        | sh -s -- -y --quiet --no-modify-path --profile minimal --default-toolchain none >&2
-    fi
-  fi
+  command -v rustup >/dev/null || install_rustup
   say "installing Rust $channel"
-  rustup toolchain install "$channel" --profile minimal --component rustfmt --component clippy >&2
+  rustup toolchain install "$channel" --profile minimal --component rustfmt --component clippy \
+    --no-self-update >&2
   # A distribution's cargo may come first in PATH; this one is meant.
   export RUSTUP_TOOLCHAIN=$channel
+}
+
+# From the site that serves the toolchains too, so that one host suffices. Checked against the digest beside it.
+install_rustup() {
+  local site folder
+  site=https://static.rust-lang.org/rustup/dist/$(uname -m)-unknown-linux-gnu
+  say "installing rustup from its official site (to get the Rust toolchain)"
+  folder=$(mktemp -d)
+  (cd "$folder" && curl --proto '=https' --tlsv1.2 -sSf --retry 3 -O "$site/rustup-init" -O "$site/rustup-init.sha256" \
+    && echo "$(cut -d' ' -f1 rustup-init.sha256)  rustup-init" | sha256sum --quiet -c && chmod +x rustup-init \
+    && ./rustup-init -y --quiet --no-modify-path --profile minimal --default-toolchain none >/dev/null) \
+    || fail "rustup could not be installed" "install Rust yourself (rustup.rs), then try again"
+  rm -rf -- "$folder"
 }
 
 # Sets `python` and NODE_PATH, and puts `node` into PATH. The folder's name holds the digest of what is locked.
