@@ -1,3 +1,4 @@
 //! Who is it, and may they: credentials of clients and of services.
 
 pub mod api_key;
+pub mod token;

@@ -1,0 +1,146 @@
+//! Node pools as they are remembered: what is wanted, and which instance stands in which slot.
+//!
+//! A pool is one object with its slots, so that every change of it is one commit. An instance id is written here before
+//! its process is started, and is started at most once.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use domain::{Digest, Market, ModelRef, Money, Resources, Timestamp};
+use serde::{Deserialize, Serialize};
+use state::objects::Stored;
+
+/// A node pool.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Pool {
+    pub region: String,
+    pub nodepool: String,
+    pub model: ModelRef,
+    pub artifact: PathBuf,
+    pub digest: Digest,
+    pub resources: Resources,
+    pub market: Market,
+    pub price_per_hour: Money,
+    pub labels: BTreeMap<String, String>,
+    /// The size it is kept at.
+    pub size: u32,
+    /// The operation that made it.
+    pub made_by: String,
+    pub made_at: Timestamp,
+    /// Its instances, those that leave among them.
+    pub slots: Vec<Slot>,
+}
+
+/// A place in a pool, and the instance in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Slot {
+    pub instance: String,
+    pub since: Timestamp,
+    /// How many instances stood here before.
+    pub restarts: u32,
+    /// How many of them failed in a row soon after their start.
+    #[serde(default)]
+    pub failures: u32,
+    /// Not to be started before this instant.
+    #[serde(default)]
+    pub not_before: Timestamp,
+    /// Why the one before ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_end: Option<String>,
+    /// Set when the instance is to go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaving: Option<Leaving>,
+}
+
+/// An instance that is to go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Leaving {
+    pub reason: String,
+    /// Then it is killed.
+    pub deadline: Timestamp,
+    /// Whether another one takes its place.
+    pub replace: bool,
+}
+
+impl Pool {
+    /// The name of the object of a pool.
+    pub fn key(region: &str, nodepool: &str) -> String {
+        format!("{region}/{nodepool}")
+    }
+
+    /// Slots that are to stay.
+    pub fn staying(&self) -> usize {
+        self.slots.iter().filter(|slot| slot.stays()).count()
+    }
+
+    /// Adds empty slots until as many stay as are wanted.
+    pub fn fill(&mut self, now: Timestamp, new_id: &mut dyn FnMut() -> String) {
+        while self.staying() < self.size as usize {
+            self.slots.push(Slot::new(new_id(), now));
+        }
+    }
+
+    /// Marks slots to leave until as many stay as are wanted: those `named` first, then those that are not `ready`, then
+    /// the newest.
+    pub fn shrink(&mut self, named: &[String], ready: &dyn Fn(&str) -> bool, deadline: Timestamp) {
+        let surplus = self.staying().saturating_sub(self.size as usize);
+        let mut order: Vec<usize> = (0..self.slots.len()).filter(|&index| self.slots[index].stays()).collect();
+        order.sort_by_key(|&index| {
+            let slot = &self.slots[index];
+            (!named.contains(&slot.instance), ready(&slot.instance), std::cmp::Reverse((slot.since, index)))
+        });
+        for index in order.into_iter().take(surplus) {
+            let reason = "the pool was made smaller".to_owned();
+            self.slots[index].leaving = Some(Leaving { reason, deadline, replace: false });
+        }
+    }
+}
+
+impl Slot {
+    /// A slot with an instance that is yet to be started.
+    pub fn new(instance: String, now: Timestamp) -> Self {
+        Self { instance, since: now, restarts: 0, failures: 0, not_before: Timestamp(0), last_end: None, leaving: None }
+    }
+
+    /// Whether this slot counts towards the pool's size.
+    pub fn stays(&self) -> bool {
+        self.leaving.as_ref().is_none_or(|leaving| leaving.replace)
+    }
+}
+
+impl Stored for Pool {
+    const KIND: &'static str = "local_pool";
+    fn object_name(&self) -> String {
+        Self::key(&self.region, &self.nodepool)
+    }
+}
+
+/// A site that was put out of order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Outage {
+    pub region: String,
+    pub since: Timestamp,
+    pub by: String,
+}
+
+impl Stored for Outage {
+    const KIND: &'static str = "local_outage";
+    fn object_name(&self) -> String {
+        self.region.clone()
+    }
+}
+
+/// A bucket, which is a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct StoredBucket {
+    pub region: String,
+    pub bucket: String,
+    pub made_by: String,
+}
+
+impl Stored for StoredBucket {
+    const KIND: &'static str = "local_bucket";
+    fn object_name(&self) -> String {
+        format!("{}/{}", self.region, self.bucket)
+    }
+}

@@ -1,0 +1,193 @@
+//! Processes of this machine: starting them, finding them again by their tags, and ending them.
+
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+/// The tag that names an instance on its command line.
+const INSTANCE_TAG: &str = "--instance-id";
+/// The tag that names the cloud it belongs to.
+const ROOT_TAG: &str = "--cloud-root";
+
+/// A process, told apart from a later one with the same number by when it started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Process {
+    /// When it started, in clock ticks since the machine did.
+    started_ticks: u64,
+    /// Its number.
+    pub pid: i32,
+    /// The number of its group: its own, unless another program started it.
+    pub group: i32,
+}
+
+impl Process {
+    /// The process that has this number now.
+    fn observe(pid: i32) -> Option<Self> {
+        let (state, group, started_ticks) = read_stat(pid)?;
+        (!matches!(state, 'Z' | 'X')).then_some(Self { started_ticks, pid, group })
+    }
+
+    /// Whether it still runs; one that has ended and waits for its parent does not.
+    pub fn is_alive(self) -> bool {
+        Self::observe(self.pid) == Some(self)
+    }
+
+    /// Sends a signal to it and its group, unless it has ended.
+    pub fn signal(self, signal: Signal) {
+        if self.is_alive()
+            && let Err(error) = killpg(Pid::from_raw(self.group), signal)
+        {
+            tracing::debug!(pid = self.pid, cause = %error, "signal not delivered");
+        }
+    }
+}
+
+/// State, group and start time of a process: fields 3, 5 and 22 of `/proc/PID/stat` (proc_pid_stat(5)).
+fn read_stat(pid: i32) -> Option<(char, i32, u64)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name in field 2 may hold anything, also brackets: what follows begins after the last one.
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut fields = rest.split_ascii_whitespace();
+    let state = fields.next()?.chars().next()?;
+    let group = fields.nth(1)?.parse().ok()?;
+    Some((state, group, fields.nth(16)?.parse().ok()?))
+}
+
+/// A process that carries the tags of a cloud.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Tagged {
+    pub instance: String,
+    pub process: Process,
+}
+
+/// Every living process with the tags of the cloud at `root`.
+pub(super) fn find_tagged(root: &Path) -> io::Result<Vec<Tagged>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let Ok(entry) = entry else { continue };
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        let Ok(line) = fs::read(entry.path().join("cmdline")) else { continue };
+        let words: Vec<&[u8]> = line.split(|&byte| byte == 0).collect();
+        let after = |tag: &str| words.windows(2).find(|pair| pair[0] == tag.as_bytes()).map(|pair| pair[1]);
+        if after(ROOT_TAG).map(OsStr::from_bytes) != Some(root.as_os_str()) {
+            continue;
+        }
+        let instance = after(INSTANCE_TAG).and_then(|id| String::from_utf8(id.to_vec()).ok());
+        if let (Some(instance), Some(process)) = (instance, Process::observe(pid)) {
+            found.push(Tagged { instance, process });
+        }
+    }
+    Ok(found)
+}
+
+/// What an instance is started with.
+pub(super) struct Launch<'a> {
+    pub command: &'a [String],
+    pub root: &'a Path,
+    pub instance: &'a str,
+    pub model: &'a Path,
+    pub alias: String,
+    pub parallel: u32,
+    pub queue: u32,
+    pub threads: u32,
+    pub drain_seconds: u32,
+}
+
+impl Launch<'_> {
+    /// Starts the process in a group of its own, so that a Ctrl-C meant for its parent does not reach it. Its standard
+    /// error goes to the instance's log.
+    pub fn start(&self) -> io::Result<(Child, Option<Process>)> {
+        let folder = folder(self.root, self.instance);
+        fs::create_dir_all(&folder)?;
+        let log = OpenOptions::new().create(true).append(true).mode(0o600).open(folder.join("log"))?;
+        let [program, leading @ ..] = self.command else {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "no program serves models"));
+        };
+        let child = Command::new(program)
+            .args(leading)
+            .arg("--model")
+            .arg(self.model)
+            .args(["--alias", &self.alias, "--host", "127.0.0.1", "--port", "0"])
+            .args(["--parallel", &self.parallel.to_string(), "--queue", &self.queue.to_string()])
+            .args(["--threads", &self.threads.to_string()])
+            .args(["--drain-seconds", &self.drain_seconds.to_string()])
+            .args([INSTANCE_TAG, self.instance, ROOT_TAG])
+            .arg(self.root)
+            .arg("--ready-file")
+            .arg(folder.join("ready.json"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .process_group(0)
+            .spawn()?;
+        let process = i32::try_from(child.id()).ok().and_then(Process::observe);
+        Ok((child, process))
+    }
+}
+
+/// The folder of an instance. It exists from just before the instance's start.
+pub(super) fn folder(root: &Path, instance: &str) -> PathBuf {
+    root.join("instances").join(instance)
+}
+
+/// Where a log is cut, in bytes.
+const LOG_BYTES_MAX: u64 = 8 << 20;
+
+/// Moves a log that has grown too large aside, over the one moved before, and empties it. The process goes on appending.
+pub(super) fn rotate_log(root: &Path, instance: &str) -> io::Result<()> {
+    let log = folder(root, instance).join("log");
+    if fs::metadata(&log).map_or(0, |meta| meta.len()) <= LOG_BYTES_MAX {
+        return Ok(());
+    }
+    fs::copy(&log, folder(root, instance).join("log.1"))?;
+    File::options().write(true).open(&log)?.set_len(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_lives_and_another_of_its_number_is_not_it() {
+        let pid = i32::try_from(std::process::id()).expect("a pid");
+        let me = Process::observe(pid).expect("it runs");
+        assert!(me.is_alive());
+        assert!(!Process { started_ticks: me.started_ticks + 1, ..me }.is_alive());
+    }
+
+    #[test]
+    fn a_child_that_ended_does_not_live_while_its_parent_has_not_looked() {
+        let mut child = Command::new("true").spawn().expect("true runs");
+        let pid = i32::try_from(child.id()).expect("a pid");
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while Process::observe(pid).is_some() {
+            assert!(std::time::Instant::now() < deadline, "it did not end");
+            std::thread::yield_now();
+        }
+        child.wait().expect("reaped");
+    }
+
+    #[test]
+    fn a_log_is_cut_and_its_writer_goes_on() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folder = folder(root.path(), "i-1");
+        fs::create_dir_all(&folder).expect("made");
+        let mut log = OpenOptions::new().create(true).append(true).open(folder.join("log")).expect("open");
+        let block = vec![b'x'; 1 << 20];
+        for _ in 0..9 {
+            io::Write::write_all(&mut log, &block).expect("written");
+        }
+        rotate_log(root.path(), "i-1").expect("cut");
+        io::Write::write_all(&mut log, b"after").expect("written");
+        assert_eq!(fs::read(folder.join("log")).expect("read"), b"after");
+        assert_eq!(fs::metadata(folder.join("log.1")).expect("there").len(), 9 << 20);
+    }
+}

@@ -1,0 +1,275 @@
+//! The tools as the cloud on this machine carries them out.
+
+use async_trait::async_trait;
+use domain::{Kind, Market, Money, Problem, Resources};
+use state::objects;
+use state::{Batch, Expect};
+
+use super::LocalCloud;
+use super::config::{PRICE_SOURCE, SiteConfig};
+use super::pool::{Pool, StoredBucket};
+use crate::contract::envelope::Cost;
+use crate::contract::infrastructure::{
+    AttachVolumeArgs, Bucket, Compute, CreateStorageBucketArgs, FailoverRouteArgs, LaunchSpotArgs, MlJob,
+    ProvisionComputeArgs, RotateSecretArgs, Route, SecretVersion, SubmitMlJobArgs, Volume,
+};
+use crate::contract::tools::{
+    CostEstimate, CostLine, DeployModelArgs, GetCostEstimateArgs, GetHealthArgs, GetQuotasArgs, Health, Nodepool,
+    Quota, Quotas, RegionHealth, ScaleNodepoolArgs, WriteArgs,
+};
+use crate::server::{Answer, CallContext, Cloud, Reply};
+
+/// Longest name of a node pool.
+const NODEPOOL_CHARS_MAX: usize = 128;
+/// Most labels of a node pool.
+const LABELS_MAX: usize = 64;
+
+#[async_trait]
+impl Cloud for LocalCloud {
+    fn name(&self) -> &str {
+        "local"
+    }
+
+    fn instructions(&self) -> String {
+        let sites: Vec<&str> = self.config.sites.iter().map(|site| site.name.as_str()).collect();
+        format!(
+            "A cloud of processes on one machine. Regions: {}. deploy_model makes a node pool, scale_nodepool sets its \
+             size, get_health shows its instances. Writes need an idempotency_token; repeat one to repeat a call.",
+            sites.join(", ")
+        )
+    }
+
+    async fn deploy_model(&self, context: &CallContext, args: DeployModelArgs) -> Answer<Nodepool> {
+        let site = self.site(&args.region)?;
+        check_nodepool(&args)?;
+        let price = price_of(site, args.market)?;
+        check_fit(site, &args.resources)?;
+        let cost = Cost { per_hour: price.times(args.replicas) };
+        check_cost(&args.write, cost)?;
+        let artifact = self.artifacts.check(&args.artifact, &args.digest).await?;
+        let mut state = self.state.lock().await;
+        if let Some(found) = state.pools.get(&Pool::key(&args.region, &args.nodepool)) {
+            // The same operation, whose answer was lost in a crash.
+            if found.value.made_by == context.operation_id && !args.write.dry_run {
+                return Ok(Reply::done(self.describe(&state, &found.value)).costing(cost));
+            }
+            let cause = format!("there is a node pool {:?} in {} already", args.nodepool, args.region);
+            return Err(Problem::new(Kind::Conflict, cause).next("scale it with scale_nodepool").at("nodepool"));
+        }
+        let mut pool = Pool {
+            region: args.region,
+            nodepool: args.nodepool,
+            model: args.model,
+            artifact,
+            digest: args.digest,
+            resources: args.resources,
+            market: args.market,
+            price_per_hour: price,
+            labels: args.write.labels,
+            size: args.replicas,
+            made_by: context.operation_id.clone(),
+            made_at: context.now,
+            slots: Vec::new(),
+        };
+        self.check_room(&state, site, pool.size as usize)?;
+        if !args.write.dry_run {
+            pool.fill(context.now, &mut || self.new_id());
+            self.save(&mut state, pool.clone(), Expect::Absent).await?;
+            self.wake.notify_one();
+        }
+        Ok(Reply::done(self.describe(&state, &pool)).costing(cost))
+    }
+
+    async fn scale_nodepool(&self, context: &CallContext, args: ScaleNodepoolArgs) -> Answer<Nodepool> {
+        let site = self.site(&args.region)?;
+        let mut state = self.state.lock().await;
+        let Some(found) = state.pools.get(&Pool::key(&args.region, &args.nodepool)).cloned() else {
+            if args.size == 0 {
+                return Ok(Reply::nothing());
+            }
+            let cause = format!("there is no node pool {:?} in {}", args.nodepool, args.region);
+            return Err(Problem::not_found(cause).next("make it with deploy_model").at("nodepool"));
+        };
+        let (mut pool, version) = (found.value, found.version);
+        let cost = Cost { per_hour: pool.price_per_hour.times(args.size) };
+        let grows_by = (args.size as usize).saturating_sub(pool.staying());
+        if args.size > pool.size {
+            check_cost(&args.write, cost)?;
+        }
+        if grows_by > 0 && args.size > pool.size {
+            self.check_room(&state, site, grows_by)?;
+        }
+        pool.size = args.size;
+        let grace_ms = i64::from(self.config.drain_seconds) * 1_000 + DRAIN_MARGIN_MS;
+        pool.shrink(&args.remove, &|id| self.world.serves(id), context.now.plus_millis(grace_ms));
+        pool.fill(context.now, &mut || self.new_id());
+        if !args.write.dry_run {
+            self.save(&mut state, pool.clone(), Expect::Version(version)).await?;
+            self.wake.notify_one();
+        }
+        Ok(Reply::done(self.describe(&state, &pool)).costing(cost))
+    }
+
+    async fn get_health(&self, _: &CallContext, args: GetHealthArgs) -> Answer<Health> {
+        if let Some(region) = &args.region {
+            self.site(region)?;
+        }
+        let state = self.state.lock().await;
+        let here = |region: &str| args.region.as_deref().is_none_or(|wanted| wanted == region);
+        let regions = self.config.sites.iter().filter(|site| here(&site.name)).map(|site| {
+            let outage = state.outages.get(&site.name);
+            RegionHealth {
+                region: site.name.clone(),
+                available: outage.is_none(),
+                reason: outage.map(|outage| format!("an outage was ordered by {}", outage.by)),
+            }
+        });
+        let named = |pool: &Pool| args.nodepool.as_deref().is_none_or(|wanted| wanted == pool.nodepool);
+        let pools = state.pools.values().map(|pool| &pool.value).filter(|pool| here(&pool.region) && named(pool));
+        let nodepools = pools.map(|pool| self.describe(&state, pool)).collect();
+        Ok(Reply::done(Health { regions: regions.collect(), nodepools }))
+    }
+
+    async fn get_quotas(&self, _: &CallContext, args: GetQuotasArgs) -> Answer<Quotas> {
+        if let Some(region) = &args.region {
+            self.site(region)?;
+        }
+        let state = self.state.lock().await;
+        let here = |site: &&SiteConfig| args.region.as_ref().is_none_or(|wanted| *wanted == site.name);
+        let quotas = self.config.sites.iter().filter(here).map(|site| Quota {
+            region: site.name.clone(),
+            country: site.country.clone(),
+            location: site.location,
+            instance_type: site.instance_type.clone(),
+            instance: site.instance,
+            limit: site.capacity,
+            used: u32::try_from(state.used(&site.name)).unwrap_or(u32::MAX),
+            spot: site.spot_usd_per_hour.is_some(),
+        });
+        Ok(Reply::done(Quotas { quotas: quotas.collect() }))
+    }
+
+    async fn get_cost_estimate(&self, _: &CallContext, args: GetCostEstimateArgs) -> Answer<CostEstimate> {
+        if let Some(region) = &args.region {
+            self.site(region)?;
+        }
+        let mut lines = Vec::new();
+        for site in self.config.sites.iter().filter(|site| site.fits(&args.resources)) {
+            if args.region.as_ref().is_some_and(|wanted| *wanted != site.name) {
+                continue;
+            }
+            for market in [Market::OnDemand, Market::Spot] {
+                let Some(price_per_hour) = site.price(market) else { continue };
+                lines.push(CostLine {
+                    region: site.name.clone(),
+                    instance_type: site.instance_type.clone(),
+                    market,
+                    price_per_hour,
+                    total: price_per_hour.times(args.replicas).times(args.hours),
+                });
+            }
+        }
+        lines.sort_by_key(|line| line.price_per_hour);
+        Ok(Reply::done(CostEstimate { lines, source: PRICE_SOURCE.to_owned() }))
+    }
+
+    async fn create_storage_bucket(&self, context: &CallContext, args: CreateStorageBucketArgs) -> Answer<Bucket> {
+        self.site(&args.region)?;
+        let wanted = StoredBucket { region: args.region, bucket: args.bucket, made_by: context.operation_id.clone() };
+        let key = objects::Stored::object_name(&wanted);
+        let found = objects::get::<StoredBucket>(&*self.store, &key).await?;
+        if found.as_ref().is_some_and(|found| found.value.made_by != wanted.made_by || args.write.dry_run) {
+            let cause = format!("there is a bucket {:?} in {} already", wanted.bucket, wanted.region);
+            return Err(Problem::new(Kind::Conflict, cause).next("choose another name").at("bucket"));
+        }
+        let folder = self.config.root.join("buckets").join(&wanted.region).join(&wanted.bucket);
+        if !args.write.dry_run {
+            if found.is_none() {
+                self.store.commit(Batch::new().with(objects::put(&wanted, Expect::Absent)?)).await?;
+            }
+            let made = tokio::fs::create_dir_all(&folder).await;
+            made.map_err(|e| Problem::new(Kind::Unavailable, format!("the bucket's folder cannot be made: {e}")))?;
+        }
+        let url = format!("file://{}", folder.display());
+        Ok(Reply::done(Bucket { region: wanted.region, bucket: wanted.bucket, url }))
+    }
+
+    async fn provision_compute(&self, _: &CallContext, _: ProvisionComputeArgs) -> Answer<Compute> {
+        unsupported("it has no machines but this one: its instances are model services", "use deploy_model")
+    }
+    async fn launch_spot(&self, _: &CallContext, _: LaunchSpotArgs) -> Answer<Compute> {
+        unsupported(
+            "it has no machines but this one: its spot instances are model services",
+            "use deploy_model with market \"spot\"",
+        )
+    }
+    async fn attach_volume(&self, _: &CallContext, _: AttachVolumeArgs) -> Answer<Volume> {
+        unsupported(
+            "its instances are processes, which see this machine's disks already",
+            "use create_storage_bucket for a folder",
+        )
+    }
+    async fn submit_ml_job(&self, _: &CallContext, _: SubmitMlJobArgs) -> Answer<MlJob> {
+        unsupported("it runs model services, and has no container runtime for jobs", "use a cloud that runs containers")
+    }
+    async fn rotate_secret(&self, _: &CallContext, _: RotateSecretArgs) -> Answer<SecretVersion> {
+        unsupported("it keeps no secrets", "rotate it where it is kept")
+    }
+    async fn failover_route(&self, _: &CallContext, _: FailoverRouteArgs) -> Answer<Route> {
+        unsupported(
+            "one machine has no DNS or traffic manager; the gateway moves traffic between its sites by itself",
+            "use the cloud that holds the route",
+        )
+    }
+}
+
+/// How much longer than its own drain a process may take before it is killed, in milliseconds.
+const DRAIN_MARGIN_MS: i64 = 5_000;
+
+fn unsupported<T>(why: &str, instead: &str) -> Answer<T> {
+    Err(Problem::new(Kind::Unsupported, format!("the local cloud cannot do this: {why}")).next(instead))
+}
+
+fn price_of(site: &SiteConfig, market: Market) -> Result<Money, Problem> {
+    site.price(market).ok_or_else(|| {
+        Problem::new(Kind::Unsupported, format!("{} has no spot market", site.name))
+            .next("use the market \"on_demand\"")
+            .at("market")
+    })
+}
+
+fn check_fit(site: &SiteConfig, need: &Resources) -> Result<(), Problem> {
+    if site.fits(need) {
+        return Ok(());
+    }
+    let (kind, offers, name) = (&site.instance_type, site.instance, &site.name);
+    Err(Problem::new(Kind::NoCapacity, format!("{name} offers {kind} with {offers}, and {need} is needed"))
+        .next("ask for less, or use another region")
+        .at("resources"))
+}
+
+fn check_cost(write: &WriteArgs, cost: Cost) -> Result<(), Problem> {
+    match write.max_cost_usd {
+        Some(limit) if cost.per_hour > Money::from_dollars(limit) => {
+            Err(Problem::new(Kind::NoCapacity, format!("it would cost {} an hour", cost.per_hour))
+                .next("raise max_cost_usd, or ask for less")
+                .at("max_cost_usd"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_nodepool(args: &DeployModelArgs) -> Result<(), Problem> {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b);
+    let name = &args.nodepool;
+    let starts_well = name.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    if name.len() > NODEPOOL_CHARS_MAX || !starts_well || !name.bytes().all(allowed) {
+        return Err(Problem::invalid("that is not a valid name for a node pool")
+            .next("use 1 to 128 lower-case letters, digits, '-', '_' or '.', beginning with a letter or digit")
+            .at("nodepool"));
+    }
+    if args.write.labels.len() > LABELS_MAX {
+        return Err(Problem::invalid(format!("at most {LABELS_MAX} labels")).at("labels"));
+    }
+    Ok(())
+}

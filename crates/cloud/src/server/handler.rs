@@ -1,0 +1,113 @@
+//! The pipeline as an MCP server: what the library asks of a handler, and nothing decided here.
+
+use std::borrow::Cow;
+use std::sync::{Arc, LazyLock};
+
+use rmcp::model::{
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, DiscoverResult, Implementation,
+    ListToolsResult, PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
+};
+use rmcp::service::RequestContext;
+use rmcp::{ErrorData, RoleServer, ServerHandler};
+use serde_json::Value;
+
+use super::auth::Principal;
+use super::pipeline::Pipeline;
+use crate::contract::envelope::{Envelope, Status};
+use crate::contract::{ToolSpec, catalog, find};
+
+/// Protocol revisions that are served, newest first. All of them without sessions.
+const VERSIONS: &[ProtocolVersion] =
+    &[ProtocolVersion::V_2026_07_28, ProtocolVersion::V_2025_11_25, ProtocolVersion::V_2025_06_18];
+/// How long a client may keep lists, in milliseconds. They change with the program's version and the caller's roles.
+const LIST_TTL_MS: u64 = 300_000;
+
+// A handler is made for every request; the definitions are not.
+static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(|| catalog().iter().map(definition).collect());
+
+fn definition(spec: &ToolSpec) -> Tool {
+    let annotations = ToolAnnotations::new()
+        .read_only(spec.hints.read_only)
+        .destructive(spec.hints.destructive)
+        .idempotent(spec.hints.idempotent)
+        .open_world(false);
+    Tool::new(spec.name, spec.description, spec.input_schema.clone())
+        .with_raw_output_schema(spec.output_schema.clone())
+        .with_annotations(annotations)
+}
+
+/// One request's handler.
+#[derive(Clone)]
+pub(super) struct Handler {
+    pub pipeline: Arc<Pipeline>,
+}
+
+impl Handler {
+    fn principal(context: &RequestContext<RoleServer>) -> Result<Principal, ErrorData> {
+        let parts = context.extensions.get::<http::request::Parts>();
+        let principal = parts.and_then(|parts| parts.extensions.get::<Principal>()).cloned();
+        // Only a wiring without the gate leads here.
+        principal.ok_or_else(|| ErrorData::internal_error("the request was not authenticated", None))
+    }
+}
+
+impl ServerHandler for Handler {
+    fn get_info(&self) -> ServerConfig {
+        let cloud = &self.pipeline.cloud;
+        let name = format!("mcp-cloud-{}", cloud.name());
+        let mut info = ServerConfig::new(ServerCapabilities::builder().enable_tools().build());
+        info.server_info = Implementation::new(name, env!("CARGO_PKG_VERSION"));
+        info.instructions = Some(cloud.instructions());
+        info
+    }
+
+    fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
+        Cow::Borrowed(VERSIONS)
+    }
+
+    async fn discover(&self, _: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
+        Ok(DiscoverResult::from_server_info(VERSIONS.to_vec(), self.get_info())
+            .with_ttl_ms(LIST_TTL_MS)
+            .with_cache_scope(CacheScope::Private))
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        TOOLS.iter().find(|tool| tool.name == name).cloned()
+    }
+
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let principal = Self::principal(&context)?;
+        let tools = Pipeline::list(&principal).filter_map(|spec| self.get_tool(spec.name)).collect();
+        Ok(ListToolsResult::with_all_items(tools).with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Private))
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let principal = Self::principal(&context)?;
+        let spec = find(&request.name).ok_or_else(|| {
+            let shown: String = request.name.chars().take(64).collect();
+            ErrorData::invalid_params(format!("there is no tool {shown:?}"), None)
+        })?;
+        let envelope = self.pipeline.call(&principal, spec, request.arguments.unwrap_or_default()).await;
+        let outcome = if envelope.status == Status::Failed { "failed" } else { "ok" };
+        metrics::counter!(telemetry::metric::CLOUD_TOOL_CALLS.name, "tool" => spec.name, "outcome" => outcome)
+            .increment(1);
+        result(&envelope).map(CallToolResponse::Complete)
+    }
+}
+
+/// The envelope as structured content, and the same JSON as text: some clients show their model the text alone.
+fn result(envelope: &Envelope<Value>) -> Result<CallToolResult, ErrorData> {
+    let value = serde_json::to_value(envelope).map_err(|e| ErrorData::internal_error(e.to_string(), None))?;
+    let mut result = CallToolResult::success(vec![ContentBlock::text(value.to_string())]);
+    result.structured_content = Some(value);
+    result.is_error = Some(envelope.status == Status::Failed);
+    Ok(result)
+}

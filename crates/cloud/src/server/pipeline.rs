@@ -1,0 +1,160 @@
+//! The life of a tool call, as one list. What `tools/list` shows passes the same list as far as it can.
+
+use std::sync::Arc;
+
+use domain::{Clock, Kind, Problem, Timestamp};
+use serde_json::{Map, Value};
+use state::SharedStore;
+
+use super::adapter::{CallContext, Cloud};
+use super::audit::{self, Entry};
+use super::auth::Principal;
+use super::dispatch;
+use super::operations::{Ask, Operations};
+use super::roles;
+use crate::contract::envelope::Envelope;
+use crate::contract::operations::{CancelOperation, GetOperation};
+use crate::contract::tools::Tool as _;
+use crate::contract::{ToolSpec, canonical, catalog};
+
+/// Everything that a call passes through.
+pub(super) struct Pipeline {
+    pub cloud: Arc<dyn Cloud>,
+    pub operations: Arc<Operations>,
+    pub store: SharedStore,
+    pub clock: Arc<dyn Clock>,
+}
+
+/// One call on its way.
+struct Call<'a> {
+    principal: &'a Principal,
+    tool: &'static ToolSpec,
+    arguments: Value,
+    at: Timestamp,
+}
+
+impl Pipeline {
+    /// Answers a call. Authentication came first: [`super::auth::authenticate`] made the principal.
+    pub async fn call(
+        &self,
+        principal: &Principal,
+        tool: &'static ToolSpec,
+        arguments: Map<String, Value>,
+    ) -> Envelope<Value> {
+        let at = self.clock.now();
+        let mut call = Call { principal, tool, arguments: Value::Object(arguments), at };
+        // Authorise: the role table.
+        if let Err(problem) = authorise(&call) {
+            return self.refuse(&call, problem).await;
+        }
+        // Validate: the schema, then the types. Nothing has happened yet when this refuses.
+        call.arguments = match validate(&mut call) {
+            Ok(arguments) => arguments,
+            Err(problem) => return self.refuse(&call, problem).await,
+        };
+        // Reads go straight to the cloud, dry runs too: they change nothing.
+        if tool.hints.read_only {
+            return self.read(&call).await;
+        }
+        if call.arguments["dry_run"] == Value::Bool(true) {
+            return self.dry_run(&call).await;
+        }
+        // Idempotency, execution and the audit entry are one: see `Operations`.
+        self.write(call).await
+    }
+
+    /// The tools that the principal may call, in the catalog's order.
+    pub fn list(principal: &Principal) -> impl Iterator<Item = &'static ToolSpec> {
+        catalog().iter().filter(|tool| roles::may_call(&principal.roles, tool))
+    }
+
+    async fn refuse(&self, call: &Call<'_>, problem: Problem) -> Envelope<Value> {
+        let envelope = dispatch::failed(problem);
+        // A refused read is not worth an entry: anybody may try, at any rate, and nothing was at stake.
+        if !call.tool.hints.read_only {
+            self.note(call, &envelope).await;
+        }
+        envelope
+    }
+
+    async fn read(&self, call: &Call<'_>) -> Envelope<Value> {
+        let context = call.context(String::new());
+        let answer = if call.tool.name == GetOperation::NAME {
+            self.operations.report(&*self.cloud, &context, call.arguments.clone()).await
+        } else {
+            dispatch::dispatch(&*self.cloud, call.tool.name, &context, call.arguments.clone()).await
+        };
+        answer.unwrap_or_else(dispatch::failed)
+    }
+
+    async fn dry_run(&self, call: &Call<'_>) -> Envelope<Value> {
+        let context = call.context(String::new());
+        let answer = if call.tool.name == CancelOperation::NAME {
+            self.operations.would_cancel(&context, call.arguments.clone()).await
+        } else {
+            dispatch::dispatch(&*self.cloud, call.tool.name, &context, call.arguments.clone()).await
+        };
+        let envelope = answer.unwrap_or_else(dispatch::failed);
+        self.note(call, &envelope).await;
+        envelope
+    }
+
+    async fn write(&self, call: Call<'_>) -> Envelope<Value> {
+        let ask = Ask {
+            principal: call.principal.name.clone(),
+            tool: call.tool.name,
+            token: call.arguments["idempotency_token"].as_str().unwrap_or_default().to_owned(),
+            digest: canonical::digest(&call.arguments),
+            at: call.at,
+            entry: call.entry(),
+        };
+        let (cloud, operations) = (self.cloud.clone(), self.operations.clone());
+        let (tool, arguments) = (call.tool.name, call.arguments.clone());
+        let context = call.context(ask.operation_id());
+        let effect = async move {
+            if tool == CancelOperation::NAME {
+                operations.cancel(&*cloud, &context, arguments).await
+            } else {
+                dispatch::dispatch(&*cloud, tool, &context, arguments).await
+            }
+        };
+        let outcome = self.operations.once(ask, effect).await;
+        if !outcome.audited {
+            self.note(&call, &outcome.envelope).await;
+        }
+        outcome.envelope
+    }
+
+    async fn note(&self, call: &Call<'_>, envelope: &Envelope<Value>) {
+        let entry = call.entry().ending(envelope, self.clock.now());
+        if let Err(error) = audit::append(&*self.store, &entry).await {
+            tracing::error!(cause = %error, tool = call.tool.name, "audit entry lost");
+        }
+    }
+}
+
+impl Call<'_> {
+    fn context(&self, operation_id: String) -> CallContext {
+        CallContext { principal: self.principal.name.clone(), operation_id, now: self.at }
+    }
+
+    fn entry(&self) -> Entry {
+        Entry::starting(&self.principal.name, self.tool.name, &self.arguments, self.at)
+    }
+}
+
+fn authorise(call: &Call<'_>) -> Result<(), Problem> {
+    if roles::may_call(&call.principal.roles, call.tool) {
+        return Ok(());
+    }
+    let held = call.principal.roles.join(", ");
+    Err(Problem::new(Kind::Forbidden, format!("{} may not be called with the roles [{held}]", call.tool.name))
+        .next(format!("use a token with the role {:?}", roles::OPERATOR)))
+}
+
+fn validate(call: &mut Call<'_>) -> Result<Value, Problem> {
+    match &call.arguments {
+        Value::Object(arguments) => call.tool.check(arguments.clone()),
+        _ => Err(Problem::invalid("arguments are an object")),
+    }
+}

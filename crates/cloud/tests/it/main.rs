@@ -1,0 +1,14 @@
+//! The cloud over the wire, and the local cloud with real processes.
+
+// The functions that tests share fail like the tests themselves; seeds are printed.
+#![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
+
+mod catalog;
+mod crash;
+mod faults;
+mod healing;
+mod kept_store;
+mod once;
+mod stand_in;
+mod wire;
+mod world;
