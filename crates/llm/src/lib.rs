@@ -1,3 +1,4 @@
 //! What is said to models and how it is counted: pure, without IO.
 
+pub mod openai;
 pub mod sse;

@@ -1,3 +1,41 @@
-//! model-service
+//! `model-service`: serves one GGUF model of the LLaMA family through llama.cpp, with OpenAI's API.
 
-fn main() {}
+mod args;
+mod engine;
+mod grammar;
+mod http;
+mod log_ring;
+mod prompt;
+mod ready;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let args = args::Args::parse();
+    let logs = log_ring::LogRing::default();
+    let lines = logs.clone();
+    if let Err(error) = telemetry::log::init_to(&args.log, telemetry::log::Format::Text, false, move || lines.writer())
+    {
+        tracing::error!(error, "log filter does not parse");
+        return ExitCode::FAILURE;
+    }
+    llama_cpp_2::send_logs_to_tracing(llama_cpp_2::LogOptions::default());
+    // Two threads carry bytes; the engine has its own.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let served = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
+        let served = runtime.block_on(serve::run(args, logs));
+        // A drain that took too long leaves work behind, which ends with the process.
+        runtime.shutdown_background();
+        served
+    });
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "model service failed");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -92,7 +92,56 @@ pub const GATEWAY_SNAPSHOT_VERSION: Metric = Metric {
     help: "Version of the routing snapshot in use.",
 };
 
-/// Every metric, a line for each room.
+/// Requests that run on an engine.
+pub const ENGINE_REQUESTS_RUNNING: Metric = Metric {
+    name: "mastercontrol_engine_requests_running",
+    instrument: Instrument::Gauge,
+    help: "Requests that the model service is computing.",
+};
+/// Requests that wait for an engine.
+pub const ENGINE_REQUESTS_WAITING: Metric = Metric {
+    name: "mastercontrol_engine_requests_waiting",
+    instrument: Instrument::Gauge,
+    help: "Requests that wait for a free sequence of the model service.",
+};
+/// Share of an engine's cache in use.
+pub const ENGINE_KV_USAGE: Metric = Metric {
+    name: "mastercontrol_engine_kv_usage_ratio",
+    instrument: Instrument::Gauge,
+    help: "Share of the key-value cache that running requests use, 0 to 1.",
+};
+/// Prompt tokens per second.
+pub const ENGINE_PROMPT_RATE: Metric = Metric {
+    name: "mastercontrol_engine_prompt_tokens_per_second",
+    instrument: Instrument::Gauge,
+    help: "Prompt tokens computed per second, over ten seconds.",
+};
+/// Generated tokens per second.
+pub const ENGINE_GENERATION_RATE: Metric = Metric {
+    name: "mastercontrol_engine_generation_tokens_per_second",
+    instrument: Instrument::Gauge,
+    help: "Tokens generated per second, over ten seconds.",
+};
+/// Prompt tokens computed.
+pub const ENGINE_PROMPT_TOKENS: Metric = Metric {
+    name: "mastercontrol_engine_prompt_tokens_total",
+    instrument: Instrument::Counter,
+    help: "Prompt tokens computed; those found in the cache are not counted.",
+};
+/// Tokens generated.
+pub const ENGINE_GENERATION_TOKENS: Metric = Metric {
+    name: "mastercontrol_engine_generation_tokens_total",
+    instrument: Instrument::Counter,
+    help: "Tokens generated.",
+};
+/// Requests that an engine ended.
+pub const ENGINE_REQUESTS: Metric = Metric {
+    name: "mastercontrol_engine_requests_total",
+    instrument: Instrument::Counter,
+    help: "Requests that the model service ended, by outcome.",
+};
+
+/// Every metric, grouped by room.
 pub const TABLE: &[Metric] = &[
     TASK_PANICS,
     INFERENCE_REQUESTS,
@@ -104,6 +153,14 @@ pub const TABLE: &[Metric] = &[
     GATEWAY_TOKENS,
     GATEWAY_CONTEXT_DROPPED,
     GATEWAY_SNAPSHOT_VERSION,
+    ENGINE_REQUESTS_RUNNING,
+    ENGINE_REQUESTS_WAITING,
+    ENGINE_KV_USAGE,
+    ENGINE_PROMPT_RATE,
+    ENGINE_GENERATION_RATE,
+    ENGINE_PROMPT_TOKENS,
+    ENGINE_GENERATION_TOKENS,
+    ENGINE_REQUESTS,
 ];
 
 /// Installs the process's recorder, with the table's help texts and buckets; renders `/metrics`.

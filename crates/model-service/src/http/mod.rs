@@ -1,0 +1,121 @@
+//! The HTTP side: one endpoint a file, and what they share.
+
+pub mod answer;
+pub mod body;
+pub mod chat;
+pub mod completions;
+pub mod embeddings;
+pub mod error;
+pub mod health;
+pub mod logs;
+pub mod metrics;
+pub mod models;
+pub mod options;
+pub mod sse;
+pub mod tokenize;
+
+use std::sync::{Arc, OnceLock};
+
+use axum::Router;
+use axum::routing::{get, post};
+use domain::{Clock as _, Problem, SystemClock};
+
+use crate::engine::Engine;
+use crate::engine::prefix::Token;
+use crate::log_ring::LogRing;
+use answer::Head;
+use error::ApiError;
+
+/// Text up to this length is tokenised at once; longer text goes to a thread where it delays no other request.
+const QUICK_TEXT_BYTES: usize = 32 * 1024;
+
+/// What every endpoint can see.
+pub struct Service {
+    /// The name that the model is asked for by.
+    pub alias: String,
+    /// The cloud's name for this process.
+    pub instance_id: Option<String>,
+    /// How many sequences run together.
+    pub parallel: u32,
+    /// How many requests wait beyond them.
+    pub queue: usize,
+    /// When the service started, in seconds since the Unix epoch.
+    pub started: i64,
+    /// The last lines of the log.
+    pub logs: LogRing,
+    /// Renders `/metrics`.
+    pub prometheus: Box<dyn Fn() -> String + Send + Sync>,
+    /// The engine, once the model is loaded.
+    pub engine: OnceLock<Engine>,
+}
+
+impl Service {
+    /// The engine, or that it is still loading.
+    pub fn engine(&self) -> Result<&Engine, ApiError> {
+        self.engine.get().ok_or_else(|| ApiError::unavailable("loading", "the model is still loading; try again"))
+    }
+
+    /// The engine, when `model` is what it serves: by its whole name, or by the part before the version.
+    pub fn engine_for(&self, model: &str) -> Result<&Engine, ApiError> {
+        let family = self.alias.split_once(':').map_or(self.alias.as_str(), |(name, _)| name);
+        if model == self.alias || model == family {
+            return self.engine();
+        }
+        Err(ApiError::model_not_found(model, &self.alias))
+    }
+
+    /// What every part of a new answer repeats; ids begin with `kind`.
+    pub fn head(&self, kind: &str) -> Head {
+        Head {
+            id: format!("{kind}-{}", uuid::Uuid::new_v4().simple()),
+            created: SystemClock.now().unix_seconds(),
+            model: self.alias.clone(),
+            fingerprint: concat!("model-service-", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}
+
+/// Every path.
+pub fn router(service: Arc<Service>) -> Router {
+    Router::new()
+        .route("/v1/chat/completions", post(chat::handle))
+        .route("/v1/completions", post(completions::handle))
+        .route("/v1/embeddings", post(embeddings::handle))
+        .route("/v1/models", get(models::handle))
+        .route("/tokenize", post(tokenize::handle))
+        .route("/health", get(health::handle))
+        .route("/metrics", get(metrics::handle))
+        .route("/logs", get(logs::handle))
+        .fallback(|| async { ApiError::no_route() })
+        .method_not_allowed_fallback(|| async { ApiError::wrong_method() })
+        .with_state(service)
+}
+
+/// Runs `work`, which tokenises `bytes` of text. Text that cannot fit into the context is refused without the work.
+async fn tokenizing<T: Send + 'static>(
+    service: &Arc<Service>,
+    bytes: usize,
+    work: impl FnOnce(&Engine) -> T + Send + 'static,
+) -> Result<T, ApiError> {
+    let engine = service.engine()?;
+    let fewest = engine.model.fewest_tokens(bytes);
+    if fewest > engine.settings.context_tokens as usize {
+        return Err(ApiError::context_length(fewest, engine.settings.context_tokens));
+    }
+    if bytes <= QUICK_TEXT_BYTES {
+        return Ok(work(engine));
+    }
+    let service = Arc::clone(service);
+    let worked = tokio::task::spawn_blocking(move || service.engine().map(work)).await;
+    worked.map_err(|error| ApiError::from(Problem::internal(format!("tokenising failed: {error}"))))?
+}
+
+/// Refuses token ids that the vocabulary does not have.
+fn check_tokens(engine: &Engine, tokens: Vec<Token>, field: &str) -> Result<Vec<Token>, Problem> {
+    let vocabulary = engine.model.vocabulary();
+    let known = |token: &Token| usize::try_from(*token).is_ok_and(|token| token < vocabulary);
+    match tokens.iter().find(|token| !known(token)) {
+        Some(token) => Err(Problem::invalid(format!("{token} is no token of this model")).at(field)),
+        None => Ok(tokens),
+    }
+}

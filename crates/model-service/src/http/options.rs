@@ -1,0 +1,152 @@
+//! What chat and completion requests have in common, checked and made ready for the engine.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use domain::Problem;
+use llm::openai::{OneOrMany, ResponseFormat};
+use tokio::sync::mpsc;
+
+use super::error::ApiError;
+use crate::engine::Engine;
+use crate::engine::prefix::Token;
+use crate::engine::request::{Event, Generation, Job};
+use crate::engine::sampling::{Sampler, SamplingParams};
+use crate::grammar;
+
+/// The most stop texts, and the longest: what is held back and searched for is bounded.
+const MOST_STOPS: usize = 16;
+const LONGEST_STOP_BYTES: usize = 1_024;
+/// OpenAI's bound on `top_logprobs`.
+const MOST_TOP_LOGPROBS: u8 = 20;
+/// Events beside the deltas: the last text, and the end.
+const OTHER_EVENTS: usize = 4;
+
+/// Options of a request, as sent.
+#[derive(Debug, Default)]
+pub struct Options<'a> {
+    /// The most tokens to generate.
+    pub max_tokens: Option<u32>,
+    /// How many answers.
+    pub n: Option<u32>,
+    /// How tokens are drawn.
+    pub params: SamplingParams,
+    /// Makes the draw repeatable.
+    pub seed: Option<i64>,
+    /// Added to tokens' logits.
+    pub logit_bias: Option<&'a BTreeMap<String, f32>>,
+    /// What ends the answer.
+    pub stop: Option<&'a OneOrMany>,
+    /// How many alternatives come with each log probability; `None` leaves them out.
+    pub logprobs: Option<u8>,
+    /// The form of the answer.
+    pub response_format: Option<&'a ResponseFormat>,
+    /// The grammar of the answer.
+    pub grammar: Option<&'a str>,
+    /// Whether the answer is streamed.
+    pub stream: bool,
+}
+
+/// Checks `options`, and hands `prompt` to the engine. The answer comes through the receiver.
+pub fn submit(
+    engine: &Engine,
+    prompt: Vec<Token>,
+    options: &Options<'_>,
+    arrived: Instant,
+) -> Result<mpsc::Receiver<Event>, ApiError> {
+    let context_tokens = engine.settings.context_tokens;
+    let room = (context_tokens as usize).saturating_sub(prompt.len());
+    if prompt.is_empty() {
+        return Err(Problem::invalid("the prompt is empty").at("prompt").into());
+    }
+    if room == 0 {
+        return Err(ApiError::context_length(prompt.len(), context_tokens));
+    }
+    let params = params(options)?;
+    params.check(engine.model.vocabulary())?;
+    let stops = stops(options.stop)?;
+    let grammar = grammar::of(options.response_format, options.grammar)?;
+    let sampler = Sampler::new(&engine.model, &params, grammar.as_deref(), context_tokens)?;
+    let max_tokens = max_tokens(options, room)?;
+    let capacity = if options.stream { max_tokens + OTHER_EVENTS } else { OTHER_EVENTS };
+    let (reply, events) = mpsc::channel(capacity);
+    let logprobs = logprobs(options)?;
+    let stream = options.stream;
+    let generation = Generation { prompt, max_tokens, stops, sampler, logprobs, stream, arrived, reply };
+    engine.submit(Job::Generate(Box::new(generation)))?;
+    Ok(events)
+}
+
+fn params(options: &Options<'_>) -> Result<SamplingParams, Problem> {
+    if options.n.is_some_and(|n| n != 1) {
+        return Err(Problem::invalid("only one answer a request is supported")
+            .next("leave n out, or 1, and ask again")
+            .at("n"));
+    }
+    let mut params = options.params.clone();
+    params.seed = options.seed.map_or_else(rand::random, fold_seed);
+    for (token, &bias) in options.logit_bias.into_iter().flatten() {
+        let id = token.parse::<Token>().map_err(|_| {
+            Problem::invalid(format!("{token:?} is no token id")).next("use token ids as keys").at("logit_bias")
+        })?;
+        params.logit_bias.push((id, bias));
+    }
+    Ok(params)
+}
+
+/// llama.cpp takes 32 bits, and the largest number as "any".
+const fn fold_seed(seed: i64) -> u32 {
+    let folded = (seed ^ (seed >> 32)) as u32;
+    if folded == u32::MAX { 0 } else { folded }
+}
+
+fn stops(stop: Option<&OneOrMany>) -> Result<Vec<String>, Problem> {
+    let stops = stop.cloned().map(OneOrMany::into_vec).unwrap_or_default();
+    if stops.len() > MOST_STOPS || stops.iter().any(|stop| stop.len() > LONGEST_STOP_BYTES) {
+        return Err(Problem::invalid("too many or too long stop texts")
+            .next(format!("give at most {MOST_STOPS}, of at most {LONGEST_STOP_BYTES} bytes each"))
+            .at("stop"));
+    }
+    Ok(stops)
+}
+
+fn max_tokens(options: &Options<'_>, room: usize) -> Result<usize, Problem> {
+    match options.max_tokens {
+        Some(0) => Err(Problem::invalid("max_tokens is 0").next("give at least 1").at("max_tokens")),
+        Some(asked) => Ok(room.min(asked as usize)),
+        None => Ok(room),
+    }
+}
+
+fn logprobs(options: &Options<'_>) -> Result<Option<usize>, Problem> {
+    match options.logprobs {
+        Some(top) if top > MOST_TOP_LOGPROBS => {
+            Err(Problem::invalid(format!("top_logprobs is {top}")).next("give 0 to 20").at("top_logprobs"))
+        }
+        top => Ok(top.map(usize::from)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_fold_into_32_bits_and_never_mean_any() {
+        assert_eq!(fold_seed(7), 7);
+        assert_eq!(fold_seed(7), fold_seed(7));
+        assert_ne!(fold_seed(1 << 40), fold_seed(1 << 41));
+        assert_eq!(fold_seed(i64::from(u32::MAX)), 0);
+    }
+
+    #[test]
+    fn bounds_are_told() {
+        assert!(params(&Options { n: Some(2), ..Options::default() }).is_err());
+        assert!(max_tokens(&Options { max_tokens: Some(0), ..Options::default() }, 9).is_err());
+        assert_eq!(max_tokens(&Options { max_tokens: Some(99), ..Options::default() }, 9), Ok(9));
+        assert!(logprobs(&Options { logprobs: Some(21), ..Options::default() }).is_err());
+        assert!(stops(Some(&OneOrMany::Many(vec!["a".into(); 17]))).is_err());
+        let bias = BTreeMap::from([("x".to_owned(), 1.0)]);
+        assert!(params(&Options { logit_bias: Some(&bias), ..Options::default() }).is_err());
+    }
+}

@@ -1,0 +1,113 @@
+//! The life of the process, in a straight line: listen, load, say that it is ready, serve, drain.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::serve::ListenerExt as _;
+use domain::{Clock as _, SystemClock};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use crate::args::Args;
+use crate::engine::Engine;
+use crate::http::{self, Service};
+use crate::log_ring::LogRing;
+use crate::ready::{self, Ready};
+
+/// How long the last answers may take to reach their clients once the engine is done.
+const FLUSH: Duration = Duration::from_secs(2);
+
+/// Serves until SIGTERM or SIGINT, then drains. Fails when it cannot begin, or when the engine dies.
+pub async fn run(args: Args, logs: LogRing) -> anyhow::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (listener, address) = listen(&args).await?;
+    let service = Arc::new(service(&args, logs)?);
+    let closing = CancellationToken::new();
+    let server = telemetry::tasks::spawn("http", serve(listener, Arc::clone(&service), closing.clone()));
+
+    let settings = args.engine();
+    let loading = tokio::task::spawn_blocking(move || Engine::start(settings));
+    let (engine, engine_end) = tokio::select! {
+        loaded = loading => loaded??,
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+    };
+    let engine = service.engine.get_or_init(|| engine);
+    announce(&args, address, engine)?;
+
+    let mut engine_end = engine_end;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        _ = &mut engine_end => anyhow::bail!("the engine's thread died; the log says why"),
+    }
+    drain(engine, engine_end, Duration::from_secs(args.drain_seconds)).await;
+    closing.cancel();
+    // Clients that do not read their last bytes do not hold the process.
+    let _ = tokio::time::timeout(FLUSH, server).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn listen(args: &Args) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let wanted = SocketAddr::new(args.host, args.port);
+    let listener = TcpListener::bind(wanted).await.with_context(|| {
+        format!("cannot listen on {wanted}; choose another --port, or end the process that holds it")
+    })?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+fn service(args: &Args, logs: LogRing) -> anyhow::Result<Service> {
+    let recorder = telemetry::metric::install().map_err(anyhow::Error::msg)?;
+    Ok(Service {
+        alias: args.alias.clone(),
+        instance_id: args.instance_id.clone(),
+        parallel: args.parallel,
+        queue: args.queue as usize,
+        started: SystemClock.now().unix_seconds(),
+        logs,
+        prometheus: Box::new(move || recorder.render()),
+        engine: OnceLock::new(),
+    })
+}
+
+async fn serve(listener: TcpListener, service: Arc<Service>, closing: CancellationToken) {
+    let listener = listener.tap_io(|connection| {
+        // Each token is a small write, which must not wait for the acknowledgement of the one before.
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(%error, "nodelay is not set");
+        }
+    });
+    let served = axum::serve(listener, http::router(service)).with_graceful_shutdown(closing.cancelled_owned()).await;
+    if let Err(error) = served {
+        tracing::error!(%error, "http server failed");
+    }
+}
+
+fn announce(args: &Args, address: SocketAddr, engine: &Engine) -> anyhow::Result<()> {
+    if let Some(path) = &args.ready_file {
+        let instance_id = args.instance_id.as_deref();
+        let ready = Ready { pid: std::process::id(), port: address.port(), instance_id, model: &args.alias };
+        ready::write(path, &ready).with_context(|| format!("cannot write the ready file {}", path.display()))?;
+    }
+    tracing::info!(
+        %address, model = args.alias, context_tokens = engine.settings.context_tokens, parallel = args.parallel,
+        "serving"
+    );
+    Ok(())
+}
+
+/// Lets running requests finish, for at most `limit`.
+async fn drain(engine: &Engine, engine_end: oneshot::Receiver<()>, limit: Duration) {
+    tracing::info!("draining");
+    engine.gate().drain();
+    // The sender's drop, not a message, says that the thread has ended; so an error is the good case.
+    if tokio::time::timeout(limit, engine_end).await.is_err() {
+        tracing::warn!("drain took too long, running requests are cut");
+    }
+}
