@@ -2,7 +2,7 @@
 #
 #   prepare_build   a C and C++ compiler, cmake, libclang, the Rust toolchain of rust-toolchain.toml
 #   prepare_tests   that, Python, and the pinned clients of tests/e2e in a cache outside the clone
-#   prepare_bench   the build's tools, and nginx
+#   prepare_bench   the build's tools, nginx and strace
 #
 # It installs through apt (with sudo when not root), rustup, pip and npm, and says each time what and why.
 
@@ -105,6 +105,7 @@ prepare_bench() {
   # Debian puts it into /usr/sbin, which users' PATH leaves out.
   PATH="$PATH:/usr/sbin"
   command -v nginx >/dev/null || apt_install "to measure beside it" nginx-light
+  command -v strace >/dev/null || apt_install "to count fsyncs" strace
 }
 
 # The folder that cargo builds into.

@@ -91,7 +91,8 @@ async fn waiting_batches_share_a_transaction() {
         let write = Write::Put { kind: "thing".into(), name: format!("{number:03}"), body: "{}".into(), expect };
         commits.spawn(async move {
             begun.fetch_add(1, Ordering::SeqCst);
-            store.commit(Batch::new().with(write)).await.is_ok()
+            let tried = Write::Append { journal: "tried".into(), body: number.to_string() };
+            store.commit(Batch::new().with(tried).with(write)).await.is_ok()
         });
     }
     while begun.load(Ordering::SeqCst) < 100 {
@@ -102,6 +103,7 @@ async fn waiting_batches_share_a_transaction() {
     let accepted = commits.join_all().await.into_iter().filter(|accepted| *accepted).count();
     assert_eq!(accepted, 75);
     assert_eq!(store.list("thing", None, 1_000).await.unwrap().len(), 75);
+    assert_eq!(store.read_journal("tried", 0, 1_000).await.unwrap().len(), 75);
     let stats = store.stats();
     assert!(stats.batches == 75 && stats.transactions <= 2, "{stats:?}");
 }

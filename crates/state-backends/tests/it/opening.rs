@@ -10,7 +10,7 @@ use state_backends::SqliteStore;
 use state_backends::sqlite::OpenError;
 
 fn refusal(path: &Path) -> OpenError {
-    SqliteStore::open(path).err().expect("refused")
+    SqliteStore::open(path).expect_err("refused")
 }
 
 #[test]

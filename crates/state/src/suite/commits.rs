@@ -151,7 +151,8 @@ async fn increment(store: &SharedStore) {
     loop {
         let object = store.get("thing", "counter").await.unwrap().unwrap();
         let next = (object.body.parse::<u64>().unwrap() + 1).to_string();
-        let batch = one(put("counter", &next, Expect::Version(object.version))).with(append("increments", &next));
+        // The entry first, so that a refused batch has something to take back.
+        let batch = one(append("increments", &next)).with(put("counter", &next, Expect::Version(object.version)));
         match store.commit(batch).await {
             Ok(_) => return,
             Err(StoreError::Conflict { .. }) => {}
