@@ -14,7 +14,7 @@ NAME = "demo-local"
 
 def found(plane: Plane) -> dict[str, tuple[str, int]]:
     """Deployments by name, with what identifies each and how many replicas it wants."""
-    listed = plane.get("/v1/deployments")["deployments"]
+    listed = plane.list("/v1/deployments")
     return {one["name"]: (one["uid"], one["replicas"]) for one in listed}
 
 
