@@ -19,7 +19,7 @@ down: ## stop what `make up` started
 test: ## install what the tests need and run all of them
 	@scripts/test
 
-lint: ## formatting, clippy and tidy alone
+lint: ## formatting, clippy, tidy and the lints of scripts and tests
 	@scripts/lint
 
 bench-gateway: ## the gateway beside nginx and a bare pass-through

@@ -56,7 +56,7 @@ def ask_stream(client: openai.OpenAI, question: str) -> tuple[str, str]:
         problem = "the stream ended without a finish reason"
     except openai.OpenAIError as error:
         problem = repr(error)
-    except Exception as error:  # noqa: BLE001 - the SDK lets its transport's own errors through in mid-stream
+    except Exception as error:
         problem = repr(error)
     if finished:
         return "answered", ""

@@ -5,6 +5,7 @@ Everything here goes through the command line, the HTTP interfaces and the proce
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -270,10 +271,8 @@ SIGNING_KEY = "signing.pem"
 
 def kill(pid: int) -> None:
     """SIGKILL, when the process is still there."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 def call(method: str, url: str, body: Any = None, token: str = "", seconds: float = 30.0) -> tuple[int, Any]:

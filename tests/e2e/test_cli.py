@@ -11,7 +11,6 @@ from typing import Any
 
 import openai
 import pytest
-
 from plane import Plane, bin_dir, demo_model, wait_for
 
 

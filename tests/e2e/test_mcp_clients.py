@@ -10,7 +10,6 @@ import httpx2
 import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
-
 from node import run_node
 from plane import ADMIN_TOKEN, Plane, call
 
@@ -107,7 +106,7 @@ async def failover_arguments(client: Client) -> dict[str, Any]:
     """Arguments that the tool's own schema wants, so that only what it would do is at fault."""
     tools = (await client.list_tools()).tools
     schema = next(tool.input_schema for tool in tools if tool.name == "failover_route")
-    arguments = {name: "us-east" for name in schema["required"]}
+    arguments = dict.fromkeys(schema["required"], "us-east")
     return arguments | {"idempotency_token": "end-to-end-failover-1"}
 
 

@@ -7,7 +7,6 @@ import math
 
 import openai
 import pytest
-
 from plane import Plane, call, wait_for
 
 MESSAGES = [
