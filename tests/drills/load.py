@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import openai
 
-QUESTIONS = ["Tell me about the cat.", "What does the dog do?", "Where is the bird?", "Who is happy today?"]
+QUESTIONS = ["Tell me a story.", "Tell me about the Heron.", "Where is Dusk Quay?", "Who lights the lamps?"]
 MAX_TOKENS = 32
 
 

@@ -63,7 +63,7 @@ def test_deploy_status_scale_logs_and_delete(plane: Plane, cat: str) -> None:
     with openai.OpenAI(base_url=f"{plane.gateway}/v1", api_key=plane.key, max_retries=0) as client:
         wait_for("the gateway knows the model", lambda: "cat" in {model.id for model in client.models.list()})
         answer = client.chat.completions.create(
-            model="cat", messages=[{"role": "user", "content": "Tell me about the cat."}], max_tokens=8
+            model="cat", messages=[{"role": "user", "content": "Tell me about the Heron."}], max_tokens=8
         )
         assert answer.choices[0].message.content
 
@@ -82,7 +82,7 @@ def test_deploy_status_scale_logs_and_delete(plane: Plane, cat: str) -> None:
 def test_chat_answers_in_the_terminal(plane: Plane) -> None:
     done = subprocess.run(
         [bin_dir() / "mcp", "chat", "demo"],
-        input="Tell me about the cat.\n",
+        input="Tell me about the Heron.\n",
         env=plane.environment,
         capture_output=True,
         text=True,
