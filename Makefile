@@ -19,7 +19,7 @@ down: ## stop what `make up` started
 test: ## install what the tests need and run all of them
 	@scripts/test
 
-lint: ## formatting, clippy and tidy alone
+lint: ## formatting, clippy, tidy and the lints of scripts and tests
 	@scripts/lint
 
 bench-gateway: ## the gateway beside nginx and a bare pass-through
@@ -35,7 +35,7 @@ drill-site-loss: ## lose a replica every 5 s and a site at 30 s, under load
 	@scripts/drill site_loss $(ARGS)
 
 demo-model: ## train the demo model again, from its own generator
-	@scripts/demo-model $(ARGS)
+	@training/train.sh $(ARGS)
 
 clean: ## remove what was built; keeps your data
 	@rm -rf -- "$(CARGO_TARGET_DIR)"

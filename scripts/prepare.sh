@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the other scripts: makes sure that the tools of the build are there. Quick when they are.
 #
 #   prepare_build   a C and C++ compiler, cmake, libclang, the Rust toolchain of rust-toolchain.toml
@@ -96,6 +97,7 @@ prepare_tests() {
       --silent --no-audit --no-fund --ignore-scripts >&2)
     touch "$home/complete"
   fi
+  # shellcheck disable=SC2034 # the scripts that source this use it
   python=$home/python/bin/python
   export PATH="$home/python/bin:$PATH" NODE_PATH="$home/node/node_modules"
 }
@@ -109,4 +111,5 @@ prepare_bench() {
 }
 
 # The folder that cargo builds into.
+# shellcheck disable=SC2034 # the scripts that source this use it
 target_dir=${CARGO_TARGET_DIR:-$root/target}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import openai
 
-QUESTIONS = ["Tell me about the cat.", "What does the dog do?", "Where is the bird?", "Who is happy today?"]
+QUESTIONS = ["Tell me a story.", "Tell me about the Heron.", "Where is Dusk Quay?", "Who lights the lamps?"]
 MAX_TOKENS = 32
 
 
@@ -56,7 +56,7 @@ def ask_stream(client: openai.OpenAI, question: str) -> tuple[str, str]:
         problem = "the stream ended without a finish reason"
     except openai.OpenAIError as error:
         problem = repr(error)
-    except Exception as error:  # noqa: BLE001 - the SDK lets its transport's own errors through in mid-stream
+    except Exception as error:
         problem = repr(error)
     if finished:
         return "answered", ""

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from load import Load
-from plane import OPERATOR_TOKEN, Plane, Process, call, kill
+from plane import Plane, Process, call, kill
 
 DEPLOYMENT = "demo-local"
 REPLACE_LIMIT_S = 10.0
@@ -83,7 +83,7 @@ def strike_site(plane: Plane, watch: Watch, elapsed_s: float) -> None:
     region = site["site"].split("/")[1]
     ids = {replica["id"] for replica in site["replicas"]}
     body = {"region": region, "outage": True}
-    status, answer = call("POST", f"{plane.cloud}/local/faults", body, plane.token(OPERATOR_TOKEN))
+    status, answer = call("POST", f"{plane.cloud}/local/faults", body, plane.cloud_token())
     assert status in (200, 204), f"the fault was refused: {status} {answer}"
     watch.strike(sorted(ids))
     for service in plane.services():

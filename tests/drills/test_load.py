@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 import openai
 import pytest
-
 from load import Load, ask_stream, ask_whole
 from plane import wait_for
 
@@ -53,7 +52,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[Server]:
     server = Server(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield server
     server.shutdown()
@@ -117,8 +116,6 @@ def test_every_client_asks_and_half_of_them_stream(server: Server) -> None:
     load = Load(address(server), "sk-x", clients=4)
     load.start()
     account = load.account
-    wait_for(
-        "both kinds ask", lambda: min(account.counts["answered"], account.counts["failed_before_first_byte"]) > 3
-    )
+    wait_for("both kinds ask", lambda: min(account.counts["answered"], account.counts["failed_before_first_byte"]) > 3)
     counts = load.stop().counts
     assert counts["requests"] == counts["answered"] + counts["failed_before_first_byte"]

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import openai
 import pytest
-
 from plane import Plane, bin_dir
 
 

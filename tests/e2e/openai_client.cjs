@@ -2,7 +2,7 @@
 "use strict";
 const { OpenAI } = require("openai");
 
-const messages = [{ role: "user", content: "Tell me about the cat." }];
+const messages = [{ role: "user", content: "Tell me about the Heron." }];
 const options = { model: "demo", messages, max_tokens: 24, temperature: 0 };
 
 async function main() {
@@ -12,7 +12,7 @@ async function main() {
   for await (const chunk of await client.chat.completions.create({ ...options, stream: true })) {
     if (chunk.choices[0]?.delta?.content) pieces.push(chunk.choices[0].delta.content);
   }
-  const embedding = await client.embeddings.create({ model: "demo", input: "The cat sleeps." });
+  const embedding = await client.embeddings.create({ model: "demo", input: "The Heron sails." });
   const stranger = new OpenAI({ baseURL: process.env.BASE_URL, apiKey: "sk-wrong", maxRetries: 0 });
   const refused = await stranger.models.list().catch((error) => ({ name: error.constructor.name, status: error.status }));
   const models = [];

@@ -5,6 +5,7 @@ Everything here goes through the command line, the HTTP interfaces and the proce
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -19,6 +20,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import jwt
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -216,19 +219,31 @@ class Plane:
         """Its model services."""
         return self.processes("model-service")
 
-    def token(self, name: str) -> str:
-        """A token from the data folder, which nobody else may read."""
+    def secret(self, name: str) -> str:
+        """A secret from the data folder, which nobody else may read."""
         path = self.data_dir / name
         assert path.stat().st_mode & 0o077 == 0, f"{path} can be read by others"
         return path.read_text().strip()
 
+    def cloud_token(self, role: str = "operator", audience: str | None = None) -> str:
+        """A token for the local cloud, signed as the control plane signs its own."""
+        now = int(time.time())
+        claims = {"sub": "end-to-end", "aud": audience or f"{self.cloud}/local/mcp", "roles": [role]}
+        return jwt.encode(claims | {"iat": now, "exp": now + 600}, self.secret(SIGNING_KEY), algorithm="EdDSA")
+
     def get(self, path: str) -> Any:
-        """GET on the control plane's REST API."""
-        return self.rest("GET", path)[1]
+        """GET on the control plane's REST API, which must succeed."""
+        status, body = self.rest("GET", path)
+        assert status == 200, f"GET {path}: {status} {body}"
+        return body
+
+    def list(self, path: str) -> list[dict[str, Any]]:
+        """The items of a list of the REST API."""
+        return self.get(path)["items"]
 
     def rest(self, method: str, path: str, body: Any = None, token: str | None = None) -> tuple[int, Any]:
         """One call of the control plane's REST API: status and parsed body."""
-        return call(method, self.control + path, body, self.token(ADMIN_TOKEN) if token is None else token)
+        return call(method, self.control + path, body, self.secret(ADMIN_TOKEN) if token is None else token)
 
     def status(self, deployment: str) -> dict[str, Any]:
         """The status tree of a deployment."""
@@ -250,16 +265,14 @@ class Plane:
         wait_for(f"{deployment} has {count} ready replicas", settled, seconds)
 
 
-ADMIN_TOKEN = "admin-token"
-OPERATOR_TOKEN = "operator-token"
+ADMIN_TOKEN = "admin.token"
+SIGNING_KEY = "signing.pem"
 
 
 def kill(pid: int) -> None:
     """SIGKILL, when the process is still there."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 def call(method: str, url: str, body: Any = None, token: str = "", seconds: float = 30.0) -> tuple[int, Any]:

@@ -7,10 +7,10 @@ import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import openai
 import pytest
-
 from plane import Plane, bin_dir, demo_model, wait_for
 
 
@@ -25,7 +25,12 @@ def cat(plane: Plane) -> Iterator[str]:
 
 
 def deployments(plane: Plane) -> list[str]:
-    return [deployment["name"] for deployment in plane.get("/v1/deployments")["deployments"]]
+    return [deployment["name"] for deployment in plane.list("/v1/deployments")]
+
+
+def items(shown: Any) -> list[dict[str, Any]]:
+    """What `--output json` lists."""
+    return shown["items"] if isinstance(shown, dict) and "items" in shown else shown
 
 
 def test_a_registered_model_is_shown_with_its_digest(plane: Plane, cat: str) -> None:
@@ -50,14 +55,15 @@ def test_a_dry_run_says_where_why_and_what_it_costs_and_changes_nothing(plane: P
 def test_deploy_status_scale_logs_and_delete(plane: Plane, cat: str) -> None:
     plane.mcp("deploy", "--model", "cat:2.1", "--environment", "production", "--replicas", "2", "--yes")
     plane.wait_ready(cat, 2)
-    status = plane.json("status", "--deployment", cat)
-    assert status["wanted"] == 2 and status["ready"] == 2
+    [status] = items(plane.json("status", "--deployment", cat))
+    assert (status["replicas_wanted"], status["replicas_ready"]) == (2, 2)
+    assert status["price_per_hour"] > 0 and len({site["site"] for site in status["sites"]}) == 2
     assert cat in plane.mcp("status") and "local/" in plane.mcp("status", "--deployment", cat)
 
     with openai.OpenAI(base_url=f"{plane.gateway}/v1", api_key=plane.key, max_retries=0) as client:
         wait_for("the gateway knows the model", lambda: "cat" in {model.id for model in client.models.list()})
         answer = client.chat.completions.create(
-            model="cat", messages=[{"role": "user", "content": "Tell me about the cat."}], max_tokens=8
+            model="cat", messages=[{"role": "user", "content": "Tell me about the Heron."}], max_tokens=8
         )
         assert answer.choices[0].message.content
 
@@ -76,7 +82,7 @@ def test_deploy_status_scale_logs_and_delete(plane: Plane, cat: str) -> None:
 def test_chat_answers_in_the_terminal(plane: Plane) -> None:
     done = subprocess.run(
         [bin_dir() / "mcp", "chat", "demo"],
-        input="Tell me about the cat.\n",
+        input="Tell me about the Heron.\n",
         env=plane.environment,
         capture_output=True,
         text=True,
@@ -98,8 +104,8 @@ def test_a_new_key_works_and_a_deleted_one_does_not(plane: Plane) -> None:
                 return False
 
         wait_for("the new key works", let_in, seconds=10)
-        status, _ = plane.rest("DELETE", f"/v1/keys/{made['id']}")
-        assert status in (200, 204)
+        status, _ = plane.rest("DELETE", f"/v1/keys/{made['key']['id']}")
+        assert status == 200
         wait_for("the deleted key does not work", lambda: not let_in(), seconds=10)
     keys = json.dumps(plane.get("/v1/keys"))
     assert made["secret"] not in keys, "a key is shown once"
@@ -107,7 +113,7 @@ def test_a_new_key_works_and_a_deleted_one_does_not(plane: Plane) -> None:
 
 def test_what_is_there_for_people(plane: Plane, tmp_path: Path) -> None:
     assert "EXAMPLES" in plane.mcp("deploy", "--help").upper()
-    assert "mcp" in plane.mcp("completion", "bash")
+    assert "mcp" in plane.mcp("completions", "bash")
     assert plane.mcp("config", "show").strip()
     plane.mcp("config", "check")
     doctor = plane.run("doctor")

@@ -10,9 +10,8 @@ import httpx2
 import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
-
 from node import run_node
-from plane import OPERATOR_TOKEN, Plane, call
+from plane import ADMIN_TOKEN, Plane, call
 
 TOOLS = {
     "provision_compute",
@@ -31,6 +30,8 @@ TOOLS = {
     "cancel_operation",
 }
 
+READ_ONLY = {tool for tool in TOOLS if tool.startswith("get_")}
+
 
 def server_url(plane: Plane) -> str:
     return f"{plane.cloud}/local/mcp"
@@ -41,7 +42,7 @@ def talk(plane: Plane, conversation: Any, mode: str = "2026-07-28") -> Any:
 
     async def go() -> Any:
         async with AsyncExitStack() as stack:
-            headers = {"Authorization": f"Bearer {plane.token(OPERATOR_TOKEN)}"}
+            headers = {"Authorization": f"Bearer {plane.cloud_token()}"}
             http = await stack.enter_async_context(httpx2.AsyncClient(headers=headers, timeout=30))
             transport = streamable_http_client(server_url(plane), http_client=http)
             client = await stack.enter_async_context(Client(transport, mode=mode))
@@ -81,7 +82,7 @@ def test_python_lists_and_calls_without_a_session(plane: Plane, mode: str) -> No
         assert tool.description and tool.annotations is not None
         assert tool.input_schema["additionalProperties"] is False, tool.name
         assert tool.output_schema is not None
-        read_only = tool.name.startswith("get_")
+        read_only = tool.name in READ_ONLY
         assert tool.annotations.read_only_hint is read_only, tool.name
         assert ("idempotency_token" in tool.input_schema["properties"]) is not read_only, tool.name
     check_quotas(quotas.structured_content)
@@ -105,7 +106,7 @@ async def failover_arguments(client: Client) -> dict[str, Any]:
     """Arguments that the tool's own schema wants, so that only what it would do is at fault."""
     tools = (await client.list_tools()).tools
     schema = next(tool.input_schema for tool in tools if tool.name == "failover_route")
-    arguments = {name: "us-east" for name in schema["required"]}
+    arguments = dict.fromkeys(schema["required"], "us-east")
     return arguments | {"idempotency_token": "end-to-end-failover-1"}
 
 
@@ -119,7 +120,7 @@ def test_the_same_token_never_makes_a_second_thing(plane: Plane) -> None:
         "artifact": model["path"],
         "digest": model["digest"],
         "replicas": 0,
-        "resources": plane.get("/v1/environments")["environments"][0]["resources"],
+        "resources": plane.list("/v1/environments")[0]["resources"],
         "idempotency_token": "end-to-end-twice-1",
     }
 
@@ -139,20 +140,31 @@ def test_the_same_token_never_makes_a_second_thing(plane: Plane) -> None:
     assert pools.count("twice") == 1 and "thrice" not in pools
 
 
-@pytest.mark.parametrize("token", ["", "no.such.token", "admin"], ids=["none", "invented", "another audience"])
-def test_a_wrong_token_is_refused_with_a_challenge(plane: Plane, token: str) -> None:
-    if token == "admin":
-        token = plane.token("admin-token")
+@pytest.mark.parametrize("kind", ["none", "invented", "of another service", "for another audience"])
+def test_a_wrong_token_is_refused(plane: Plane, kind: str) -> None:
+    tokens = {
+        "none": "",
+        "invented": "no.such.token",
+        "of another service": plane.secret(ADMIN_TOKEN),
+        "for another audience": plane.cloud_token(audience=f"{plane.cloud}/other/mcp"),
+    }
     body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
-    status, _ = call("POST", server_url(plane), body, token)
+    status, answer = call("POST", server_url(plane), body, tokens[kind])
     assert status == 401
+    assert answer["error"]["code"] == "MCP0002"
+
+
+def test_a_viewer_reads_and_does_not_write(plane: Plane) -> None:
+    seen = run_node("mcp_client.cjs", SERVER_URL=server_url(plane), TOKEN=plane.cloud_token("viewer"))
+    assert set(seen["tools"]) == READ_ONLY
+    check_quotas(seen["quotas"]["structuredContent"])
 
 
 def test_typescript_of_the_older_protocol_is_served_by_the_same_endpoint(plane: Plane) -> None:
-    seen = run_node("mcp_client.cjs", SERVER_URL=server_url(plane), TOKEN=plane.token(OPERATOR_TOKEN))
+    seen = run_node("mcp_client.cjs", SERVER_URL=server_url(plane), TOKEN=plane.cloud_token())
     assert seen["protocol"] == "2025-11-25"
     assert set(seen["tools"]) == TOOLS
-    assert set(seen["readOnly"]) == {tool for tool in TOOLS if tool.startswith("get_")}
+    assert set(seen["readOnly"]) == READ_ONLY
     check_quotas(seen["quotas"]["structuredContent"])
     check_failure(seen["wrong"], "MCP0004")
     check_failure(seen["unknownField"], "MCP0001")

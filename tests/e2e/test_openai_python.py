@@ -7,12 +7,11 @@ import math
 
 import openai
 import pytest
-
 from plane import Plane, call, wait_for
 
 MESSAGES = [
     {"role": "system", "content": "You answer briefly."},
-    {"role": "user", "content": "Tell me about the cat."},
+    {"role": "user", "content": "Tell me about the Heron."},
 ]
 
 
@@ -47,8 +46,9 @@ def test_a_stream_says_the_same_as_the_whole_answer(client: openai.OpenAI) -> No
 
 def test_the_same_seed_says_the_same_and_sampling_varies(client: openai.OpenAI) -> None:
     def say(seed: int) -> str:
+        story = [{"role": "user", "content": "Tell me a story."}]
         answer = client.chat.completions.create(
-            model="demo", messages=MESSAGES, max_tokens=24, temperature=1.0, top_p=0.95, seed=seed
+            model="demo", messages=story, max_tokens=24, temperature=1.0, top_p=0.95, seed=seed
         )
         return answer.choices[0].message.content or ""
 
@@ -57,11 +57,15 @@ def test_the_same_seed_says_the_same_and_sampling_varies(client: openai.OpenAI) 
 
 
 def test_a_completion_continues_the_prompt_and_stops_where_told(client: openai.OpenAI) -> None:
-    whole = client.completions.create(model="demo", prompt="Once upon a time", max_tokens=24, temperature=0)
+    whole = client.completions.create(
+        model="demo", prompt="The Heron is a ship. The Comet", max_tokens=24, temperature=0
+    )
     text = whole.choices[0].text
     assert text.strip()
     mark = text.strip().split()[2]
-    cut = client.completions.create(model="demo", prompt="Once upon a time", max_tokens=24, temperature=0, stop=[mark])
+    cut = client.completions.create(
+        model="demo", prompt="The Heron is a ship. The Comet", max_tokens=24, temperature=0, stop=[mark]
+    )
     assert cut.choices[0].text == text[: text.index(mark)]
     assert cut.choices[0].finish_reason == "stop"
 
@@ -97,7 +101,7 @@ def test_an_answer_keeps_to_a_json_schema(client: openai.OpenAI) -> None:
 
 
 def test_embeddings_are_the_same_in_both_encodings(client: openai.OpenAI) -> None:
-    texts = ["The cat sleeps.", "The dog runs."]
+    texts = ["The Heron sails.", "Nora lights a lamp."]
     packed = client.embeddings.create(model="demo", input=texts)  # The SDK asks for base64 by itself.
     plain = client.embeddings.create(model="demo", input=texts, encoding_format="float")
     assert [row.index for row in packed.data] == [0, 1]

@@ -14,7 +14,7 @@ NAME = "demo-local"
 
 def found(plane: Plane) -> dict[str, tuple[str, int]]:
     """Deployments by name, with what identifies each and how many replicas it wants."""
-    listed = plane.get("/v1/deployments")["deployments"]
+    listed = plane.list("/v1/deployments")
     return {one["name"]: (one["uid"], one["replicas"]) for one in listed}
 
 
@@ -62,7 +62,7 @@ def test_mcp_comes_back_from_sigkill_at_any_moment(fresh_plane: Plane) -> None:
     status, answer = call(
         "POST",
         f"{plane.gateway}/v1/chat/completions",
-        {"model": "demo", "messages": [{"role": "user", "content": "Tell me about the cat."}], "max_tokens": 8},
+        {"model": "demo", "messages": [{"role": "user", "content": "Tell me about the Heron."}], "max_tokens": 8},
         key,
     )
     assert status == 200 and answer["choices"][0]["message"]["content"]
