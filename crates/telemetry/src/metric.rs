@@ -141,6 +141,13 @@ pub const ENGINE_REQUESTS: Metric = Metric {
     help: "Requests that the model service ended, by outcome.",
 };
 
+/// Tool calls that a cloud's server answered.
+pub const CLOUD_TOOL_CALLS: Metric = Metric {
+    name: "mastercontrol_cloud_tool_calls_total",
+    instrument: Instrument::Counter,
+    help: "Calls of a cloud's tools, by tool and outcome.",
+};
+
 /// Every metric, grouped by room.
 pub const TABLE: &[Metric] = &[
     TASK_PANICS,
@@ -161,6 +168,7 @@ pub const TABLE: &[Metric] = &[
     ENGINE_PROMPT_TOKENS,
     ENGINE_GENERATION_TOKENS,
     ENGINE_REQUESTS,
+    CLOUD_TOOL_CALLS,
 ];
 
 /// Installs the process's recorder, with the table's help texts and buckets; renders `/metrics`.
