@@ -125,6 +125,8 @@ async fn child() {
         return;
     }
     let store = Arc::new(SqliteStore::open(path.trim_end()).unwrap());
+    // The harness may have begun a line of its own.
+    std::io::stdout().write_all(b"\n").unwrap();
     let mut writers = JoinSet::new();
     for writer in 0..WRITERS {
         writers.spawn(commit_for_ever(Arc::clone(&store), writer));

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod bounds;
+mod failing_disk;
 mod kill;
 mod log_cut;
 mod opening;
