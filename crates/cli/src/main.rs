@@ -1,3 +1,44 @@
-//! cli
+//! `mcp`: what was asked for, under which configuration, and how it ended.
 
-fn main() {}
+mod args;
+mod command;
+mod config;
+mod demo;
+mod detach;
+mod output;
+mod paths;
+mod phases;
+mod pull;
+mod rest;
+mod running;
+mod secret_file;
+mod serve;
+mod tree;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use domain::{Kind, Problem};
+
+fn main() -> ExitCode {
+    let args = args::Args::parse();
+    let format = args.output;
+    match run(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            output::fail(format, &problem);
+            ExitCode::from(if problem.kind == Kind::Invalid { 2 } else { 1 })
+        }
+    }
+}
+
+fn run(args: args::Args) -> Result<(), Problem> {
+    // One TLS provider for the whole process; a second installation is refused and changes nothing.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let context = command::Context::new(&args)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Problem::internal(format!("the runtime cannot start: {e}")))?;
+    runtime.block_on(command::run(args.command, context))
+}

@@ -1,0 +1,57 @@
+//! `mcp deploy`: first where, why and what it costs an hour, and why other places lost; then the deed.
+
+use control::api::types::{CreateDeployment, DeploymentView, Plan};
+use domain::{Market, Problem};
+
+use super::Context;
+use crate::{output, tree};
+
+/// `mcp deploy --model demo:1.0 --environment production --replicas 3 --dry-run`
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Model and version, such as demo:1.0.
+    #[arg(long, short)]
+    pub model: String,
+    /// The environment.
+    #[arg(long, short)]
+    pub environment: String,
+    /// How many replicas.
+    #[arg(long, short, default_value_t = 1, allow_negative_numbers = true)]
+    pub replicas: i64,
+    /// The deployment's name; MODEL-ENVIRONMENT unless given.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Buy spot instances: cheaper, and they can be taken back.
+    #[arg(long)]
+    pub spot: bool,
+    /// Show the plan and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask.
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+pub async fn run(args: Args, context: &Context) -> Result<(), Problem> {
+    let rest = context.rest()?;
+    let request = CreateDeployment {
+        name: args.name,
+        model: args.model,
+        environment: args.environment,
+        replicas: args.replicas,
+        market: if args.spot { Market::Spot } else { Market::OnDemand },
+    };
+    let plan: Plan = rest.post("/v1/plans", &request).await?;
+    if args.dry_run {
+        return context.output.show(&plan, tree::plan);
+    }
+    context.output.say(&tree::plan(&plan));
+    if !output::confirm("Deploy this?", args.yes)? {
+        context.output.say("Nothing was changed.");
+        return Ok(());
+    }
+    let view: DeploymentView = rest.post("/v1/deployments", &request).await?;
+    context.output.show(&view, |view| tree::render(std::slice::from_ref(view)))?;
+    context.output.say(&format!("Follow it with 'mcp status --deployment {} --watch'.", view.name));
+    Ok(())
+}

@@ -1,0 +1,161 @@
+//! `mcp doctor`: what is wrong with this machine or this installation, and what to do about it.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+
+use control::api::types::DeploymentPhase;
+use domain::{Kind, Problem};
+use nix::sys::statvfs::statvfs;
+use serde::Serialize;
+
+use super::Context;
+use super::status::fetch;
+use crate::{output, running, secret_file, serve};
+
+/// Space below which a warning is due: a log, a database and a small model.
+const FREE_BYTES_MIN: u64 = 1 << 30;
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, Serialize)]
+struct Check {
+    name: &'static str,
+    ok: bool,
+    detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_step: Option<String>,
+}
+
+impl Check {
+    fn good(name: &'static str, detail: impl Into<String>) -> Self {
+        Self { name, ok: true, detail: detail.into(), next_step: None }
+    }
+
+    fn bad(name: &'static str, detail: impl Into<String>, next_step: impl Into<String>) -> Self {
+        Self { name, ok: false, detail: detail.into(), next_step: Some(next_step.into()) }
+    }
+
+    fn of(name: &'static str, result: Result<String, Problem>) -> Self {
+        match result {
+            Ok(detail) => Self::good(name, detail),
+            Err(problem) => Self::bad(name, problem.cause, problem.next_step.unwrap_or_default()),
+        }
+    }
+}
+
+pub async fn run(context: &Context) -> Result<(), Problem> {
+    let running = running::find(&context.data_dir)?;
+    let mut checks = vec![
+        Check::of("data folder", writable(context.data_dir.root())),
+        disk_space(context.data_dir.root()),
+        processor(),
+        Check::of("model-service", serve::model_service_version(context).await),
+    ];
+    match running {
+        Some(running) => {
+            checks.push(Check::good("program", format!("runs as process {}", running.pid)));
+            checks.push(Check::of("control plane", deployments(context).await));
+            checks.push(Check::of("gateway", gateway(running.listen.gateway).await));
+        }
+        None => {
+            checks.push(Check::good("program", "does not run; start it with 'mcp up'"));
+            let listen = context.config.listen;
+            let ports = [("gateway", listen.gateway), ("control", listen.control), ("local cloud", listen.local_cloud)];
+            checks.extend(ports.map(|(name, address)| port(name, address)));
+            checks.push(Check::of("state", serve::check_state(context)));
+        }
+    }
+    checks.push(Check::good("log", context.data_dir.log().display().to_string()));
+    context.output.show(&checks, |checks| {
+        let rows = checks.iter().map(|check| {
+            let hint = check.next_step.as_ref().map_or_else(String::new, |step| format!(" - {step}"));
+            [
+                if check.ok { "ok" } else { "PROBLEM" }.to_owned(),
+                check.name.to_owned(),
+                format!("{}{hint}", check.detail),
+            ]
+        });
+        output::table(["", "CHECK", "FOUND"], rows)
+    })?;
+    match checks.iter().filter(|check| !check.ok).count() {
+        0 => Ok(()),
+        count => Err(Problem::new(Kind::Unavailable, format!("{count} of {} checks found a problem", checks.len()))
+            .next("do what stands beside each, and run 'mcp doctor' again")),
+    }
+}
+
+fn writable(folder: &Path) -> Result<String, Problem> {
+    let probe = folder.join("doctor.probe");
+    secret_file::write(&probe, "probe")?;
+    std::fs::remove_file(&probe).map_err(|e| secret_file::file_problem(&probe, &e))?;
+    Ok(folder.display().to_string())
+}
+
+fn disk_space(folder: &Path) -> Check {
+    match statvfs(folder) {
+        Ok(space) => {
+            let free = space.blocks_available().saturating_mul(space.fragment_size());
+            let detail = format!("{} free", indicatif::HumanBytes(free));
+            if free < FREE_BYTES_MIN {
+                Check::bad("disk", detail, "free some space: writes fail when the disk is full")
+            } else {
+                Check::good("disk", detail)
+            }
+        }
+        Err(errno) => Check::bad("disk", errno.to_string(), "check the data folder"),
+    }
+}
+
+/// llama.cpp is built for AVX2 and FMA on x86-64.
+fn processor() -> Check {
+    #[cfg(target_arch = "x86_64")]
+    if !(std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")) {
+        return Check::bad("processor", "no AVX2 and FMA", "models cannot run here: use a machine of 2013 or later");
+    }
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Check::good("processor", format!("{cores} cores"))
+}
+
+fn port(name: &'static str, address: SocketAddr) -> Check {
+    match TcpListener::bind(address) {
+        Ok(_) => Check::good(name, format!("{address} is free")),
+        Err(error) => Check::bad(
+            name,
+            format!("{address}: {error}"),
+            format!("stop what uses it ('ss -ltnp'), or set another address: {}", variable(name)),
+        ),
+    }
+}
+
+fn variable(name: &str) -> &'static str {
+    match name {
+        "gateway" => "MCP_GATEWAY_LISTEN",
+        "control" => "MCP_CONTROL_LISTEN",
+        _ => "MCP_LOCAL_CLOUD_LISTEN",
+    }
+}
+
+async fn deployments(context: &Context) -> Result<String, Problem> {
+    let views = fetch(&context.rest()?, None).await?;
+    let short: Vec<String> = views
+        .iter()
+        .filter(|view| view.replicas_ready < view.replicas_wanted && view.phase != DeploymentPhase::Deleting)
+        .map(|view| format!("{} has {} of {} replicas", view.name, view.replicas_ready, view.replicas_wanted))
+        .collect();
+    if short.is_empty() {
+        return Ok(format!("{} deployments, all ready", views.len()));
+    }
+    Err(Problem::new(Kind::Unavailable, short.join("; ")).next("see 'mcp status' and 'mcp logs'"))
+}
+
+async fn gateway(address: SocketAddr) -> Result<String, Problem> {
+    let down = |cause: String| Problem::new(Kind::Unavailable, cause).next("see the log");
+    let response = reqwest::get(format!("http://{address}/health"))
+        .await
+        .map_err(|_| down(format!("{address} does not answer")))?;
+    let status = response.status();
+    if status.is_success() {
+        Ok(format!("http://{address} serves"))
+    } else {
+        Err(down(format!("http://{address}/health answers {status}")))
+    }
+}

@@ -1,0 +1,35 @@
+//! `mcp logs --deployment NAME`: what its replicas log.
+
+use control::api::types::{ListOf, ReplicaLogs};
+use domain::Problem;
+
+use super::Context;
+use crate::rest::segment;
+
+/// `mcp logs --deployment demo-local --tail 50`
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The deployment.
+    #[arg(long, short)]
+    pub deployment: String,
+    /// Only this replica.
+    #[arg(long)]
+    pub replica: Option<String>,
+    /// Lines of each replica.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub tail: u32,
+}
+
+pub async fn run(args: Args, context: &Context) -> Result<(), Problem> {
+    let only = args.replica.map_or_else(String::new, |replica| format!("&replica={}", segment(&replica)));
+    let path = format!("/v1/deployments/{}/logs?tail={}{only}", segment(&args.deployment), args.tail);
+    let logs: ListOf<ReplicaLogs> = context.rest()?.get(&path).await?;
+    context.output.show(&logs, |logs| logs.items.iter().map(block).collect::<Vec<_>>().join("\n"))
+}
+
+/// One replica's lines; one that does not answer must not hide the others.
+fn block(log: &ReplicaLogs) -> String {
+    let note = log.problem.iter().map(|problem| format!("{} | (no log: {})", log.replica, problem.cause));
+    let lines = log.lines.iter().map(|line| format!("{} | {line}", log.replica));
+    lines.chain(note).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,28 @@
+//! `mcp scale --deployment NAME --replicas N`.
+
+use control::api::types::{DeploymentView, ScaleDeployment};
+use domain::Problem;
+
+use super::Context;
+use crate::rest::segment;
+use crate::tree;
+
+/// `mcp scale --deployment demo-production --replicas 5`
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The deployment.
+    #[arg(long, short)]
+    pub deployment: String,
+    /// How many replicas it is to have.
+    #[arg(long, short, allow_negative_numbers = true)]
+    pub replicas: i64,
+}
+
+pub async fn run(args: Args, context: &Context) -> Result<(), Problem> {
+    let path = format!("/v1/deployments/{}", segment(&args.deployment));
+    let request = ScaleDeployment { replicas: args.replicas };
+    let view: DeploymentView = context.rest()?.patch(&path, &request).await?;
+    context.output.show(&view, |view| tree::render(std::slice::from_ref(view)))?;
+    context.output.say(&format!("Follow it with 'mcp status --deployment {} --watch'.", args.deployment));
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! `mcp tool list|call CLOUD …`: the tools of a cloud, over the Model Context Protocol, as any agent would call them.
+
+use domain::Problem;
+use serde_json::{Map, Value};
+
+use super::Context;
+use crate::{output, serve};
+
+/// Call the tools of a cloud.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// List the tools of a cloud.
+    List(List),
+    /// Call a tool.
+    Call(Call),
+}
+
+/// `mcp tool list local`
+#[derive(Debug, clap::Args)]
+pub struct List {
+    /// The cloud.
+    pub cloud: String,
+}
+
+/// `mcp tool call local get_quotas region=us-east --output json`
+#[derive(Debug, clap::Args)]
+pub struct Call {
+    /// The cloud.
+    pub cloud: String,
+    /// The tool.
+    pub tool: String,
+    /// Arguments as key=value; a value that is JSON is taken as JSON, anything else as text.
+    #[arg(value_name = "KEY=VALUE")]
+    pub arguments: Vec<String>,
+    /// All arguments as one JSON object.
+    #[arg(long, value_name = "JSON", conflicts_with = "arguments")]
+    pub json: Option<String>,
+}
+
+pub async fn run(command: Command, context: &Context) -> Result<(), Problem> {
+    match command {
+        Command::List(list) => {
+            let tools = serve::cloud_client(context, &list.cloud)?.list_tools().await.map_err(Problem::from)?;
+            context.output.show(&tools, |tools| {
+                let rows = tools.iter().map(|tool| [tool.name.clone(), tool.description.clone()]);
+                output::table(["TOOL", "WHAT IT DOES"], rows)
+            })
+        }
+        Command::Call(call) => {
+            let arguments = arguments(&call)?;
+            let client = serve::cloud_client(context, &call.cloud)?;
+            let envelope = client.call_json(&call.tool, arguments).await.map_err(Problem::from)?;
+            context.output.show(&envelope, |envelope| serde_json::to_string_pretty(envelope).unwrap_or_default())?;
+            envelope.error.map_or(Ok(()), Err)
+        }
+    }
+}
+
+fn arguments(call: &Call) -> Result<Value, Problem> {
+    if let Some(text) = &call.json {
+        let value: Value = serde_json::from_str(text)
+            .map_err(|e| Problem::invalid(format!("--json does not parse: {e}")).next("give one JSON object"))?;
+        return if value.is_object() {
+            Ok(value)
+        } else {
+            Err(Problem::invalid("--json is no object").next("give one JSON object"))
+        };
+    }
+    let mut map = Map::new();
+    for argument in &call.arguments {
+        let (key, value) = argument.split_once('=').ok_or_else(|| {
+            Problem::invalid(format!("{argument:?} is not key=value")).next("write arguments like region=us-east")
+        })?;
+        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
+        if map.insert(key.to_owned(), value).is_some() {
+            return Err(Problem::invalid(format!("{key} is given twice")).next("give each argument once"));
+        }
+    }
+    Ok(Value::Object(map))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(items: &[&str], json: Option<&str>) -> Result<Value, Problem> {
+        let arguments = items.iter().map(|item| (*item).to_owned()).collect();
+        super::arguments(&Call { cloud: "local".into(), tool: "x".into(), arguments, json: json.map(str::to_owned) })
+    }
+
+    #[test]
+    fn arguments_are_text_or_json() {
+        let parsed = parse(&["region=us-east", "size=3", "dry_run=true", "remove=[\"a\"]"], None).expect("all valid");
+        assert_eq!(parsed, serde_json::json!({ "region": "us-east", "size": 3, "dry_run": true, "remove": ["a"] }));
+        assert_eq!(parse(&[], Some("{\"a\":1}")).expect("an object"), serde_json::json!({ "a": 1 }));
+        for (items, json) in [(&["region"][..], None), (&["a=1", "a=2"], None), (&[], Some("[1]")), (&[], Some("{"))] {
+            assert!(parse(items, json).is_err(), "{items:?} {json:?}");
+        }
+    }
+}

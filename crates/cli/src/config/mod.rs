@@ -1,0 +1,112 @@
+//! The configuration: defaults < file < `MCP_*` environment < flags.
+//!
+//! Every layer is a table of the same shape; the merged table is read into [`Config`] at once, so that an unknown field or
+//! a wrong type is an error wherever it was written. Where each value came from is kept for `mcp config show`.
+
+pub mod env;
+mod layers;
+mod sections;
+
+use std::path::{Path, PathBuf};
+
+use domain::Problem;
+pub use layers::{Layered, Source};
+pub use sections::{Config, ListenConfig};
+use toml::Table;
+
+/// Reads and merges all layers. `flags` holds the values given on the command line, in the shape of the file.
+pub fn load(file: Option<&Path>, environment: &env::Environment, flags: Table) -> Result<(Config, Layered), Problem> {
+    let mut layered = Layered::new(defaults(environment)?);
+    if let Some((path, table)) = read_file(file, environment)? {
+        layered.add(Source::File(path), table);
+    }
+    for (name, table) in environment.tables()? {
+        layered.add(Source::Environment(name), table);
+    }
+    layered.add(Source::Flag, flags);
+    let config: Config = toml::Value::Table(layered.merged().clone()).try_into().map_err(|e: toml::de::Error| {
+        Problem::invalid(format!("configuration: {}", e.message().trim()))
+            .next("compare it with 'mcp config show'; every section and field is listed there")
+    })?;
+    config.check()?;
+    Ok((config, layered))
+}
+
+fn defaults(environment: &env::Environment) -> Result<Table, Problem> {
+    let config = Config { data_dir: environment.default_data_dir(), ..Config::default() };
+    Table::try_from(&config).map_err(|e| Problem::internal(format!("the defaults cannot be written as a table: {e}")))
+}
+
+/// The named file must exist; the default one may be absent.
+fn read_file(file: Option<&Path>, environment: &env::Environment) -> Result<Option<(PathBuf, Table)>, Problem> {
+    let path = match file {
+        Some(path) => path.to_owned(),
+        None => match environment.default_config_file() {
+            Some(path) if path.exists() => path,
+            _ => return Ok(None),
+        },
+    };
+    let text = std::fs::read_to_string(&path).map_err(|e| {
+        Problem::invalid(format!("configuration file {}: {e}", path.display()))
+            .next("check the path given with --config")
+    })?;
+    let table = text.parse::<Table>().map_err(|e| {
+        Problem::invalid(format!("configuration file {}: {e}", path.display()))
+            .next("mend the line shown; the format is TOML")
+    })?;
+    Ok(Some((path, table)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(file: &str, environment: &[(&str, &str)], flags: &str) -> Result<(Config, Layered), Problem> {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("mcp.toml");
+        std::fs::write(&path, file).expect("a writable folder");
+        load(Some(&path), &env::Environment::from_pairs(environment), flags.parse().expect("valid flags"))
+    }
+
+    #[test]
+    fn later_layers_win() {
+        let file = "[listen]\ngateway = \"127.0.0.1:1\"\ncontrol = \"127.0.0.1:2\"\nlocal_cloud = \"127.0.0.1:3\"";
+        let environment = [("MCP_CONTROL_LISTEN", "127.0.0.1:4"), ("MCP_LOCAL_CLOUD_LISTEN", "127.0.0.1:5")];
+        let (config, layered) =
+            check(file, &environment, "[listen]\nlocal_cloud = \"127.0.0.1:6\"").expect("all valid");
+        let ports =
+            [config.listen.gateway, config.listen.control, config.listen.local_cloud].map(|address| address.port());
+        assert_eq!(ports, [1, 4, 6]);
+        assert!(matches!(layered.source("listen.gateway"), Some(Source::File(_))));
+        assert!(
+            matches!(layered.source("listen.control"), Some(Source::Environment(name)) if name == "MCP_CONTROL_LISTEN")
+        );
+        assert_eq!(layered.source("listen.local_cloud"), Some(&Source::Flag));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (file, word) in [
+            ("[listen]\ngatway = \"127.0.0.1:1\"", "gatway"),
+            ("[listen]\ngateway = \"nowhere\"", "socket address"),
+            ("nonsense = 1", "nonsense"),
+            ("[listen", "mcp.toml"),
+            ("[listen]\ngateway = \"127.0.0.1:7000\"\ncontrol = \"127.0.0.1:7000\"", "7000"),
+        ] {
+            let problem = check(file, &[], "").expect_err(file);
+            assert!(problem.cause.contains(word), "{file}: {}", problem.cause);
+        }
+        assert!(
+            check("", &[("MCP_GATEWAY_LISTN", "x")], "")
+                .expect_err("a misspelt variable")
+                .cause
+                .contains("MCP_GATEWAY_LISTN")
+        );
+    }
+
+    #[test]
+    fn a_named_file_must_exist() {
+        let nowhere = Path::new("/nonexistent/mcp.toml");
+        assert!(load(Some(nowhere), &env::Environment::from_pairs(&[]), Table::new()).is_err());
+    }
+}

@@ -1,0 +1,162 @@
+//! Bringing it up: waiting until it serves, the user's key, and, the first time, the demo model on every site.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use control::api::types::{
+    CloudStatus, CreateDeployment, CreateEnvironment, CreateKey, DeploymentPhase, DeploymentView, KeyCreated,
+    RegisterModel,
+};
+use domain::{ComputeType, Kind, Market, Model, Problem};
+use serde::Serialize;
+
+use crate::command::Context;
+use crate::command::status::fetch;
+use crate::phases::Phases;
+use crate::rest::Rest;
+use crate::{running, secret_file};
+
+/// The demo model, so that the program alone is enough.
+const DEMO_GGUF: &[u8] = include_bytes!("../../../models/demo.gguf");
+const DEMO_NAME: &str = "demo";
+const DEMO_VERSION: &str = "1.0";
+const DEMO_ENVIRONMENT: &str = "local";
+const DEMO_RESOURCES: &str = "cpu=1,memory=512Mi";
+
+/// What is ready to be used.
+#[derive(Debug, Clone, Serialize)]
+pub struct Ready {
+    /// Base URL of the gateway.
+    pub gateway: String,
+    /// Base URL of the control plane's REST API.
+    pub control: String,
+    /// The user's key.
+    pub key: String,
+    /// A model that answers, if one does.
+    pub model: Option<String>,
+}
+
+/// Waits until all that is deployed is ready; the first time, deploys the demo model before.
+pub async fn bring_up(context: &Context, with_demo: bool, wait: Duration) -> Result<Ready, Problem> {
+    let mut phases =
+        Phases::new(&[("starting the servers", 2.0), ("registering the demo model", 1.0), ("starting replicas", 4.0)]);
+    let result = tokio::time::timeout(wait, steps(context, with_demo, &mut phases)).await;
+    phases.finish();
+    result.map_err(|_| {
+        Problem::new(Kind::Timeout, "not everything was ready in time").next("see 'mcp status' and 'mcp doctor'")
+    })?
+}
+
+async fn steps(context: &Context, with_demo: bool, phases: &mut Phases) -> Result<Ready, Problem> {
+    phases.next();
+    let running = until_serving(context).await?;
+    let rest = context.rest()?;
+    let key = user_key(context, &rest).await?;
+    phases.next();
+    let marker = context.data_dir.root().join("demo.deployed");
+    if with_demo && !marker.exists() {
+        deploy_demo(context, &rest).await?;
+        // Only now: an end before this line begins the demo again, and finds what it had made.
+        secret_file::write(&marker, DEMO_VERSION)?;
+    }
+    phases.next();
+    until_ready(&rest, phases).await?;
+    let model = fetch(&rest, None)
+        .await?
+        .into_iter()
+        .find(|view| view.replicas_ready > 0)
+        .map(|view| view.model.name.to_string());
+    let url = |address| format!("http://{address}");
+    Ok(Ready { gateway: url(running.listen.gateway), control: url(running.listen.control), key, model })
+}
+
+async fn until_serving(context: &Context) -> Result<running::Running, Problem> {
+    loop {
+        match running::find(&context.data_dir)? {
+            Some(running) if running.serving => return Ok(running),
+            _ => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}
+
+/// The key of this machine's user: made once, kept in a file that only the user can read.
+async fn user_key(context: &Context, rest: &Rest) -> Result<String, Problem> {
+    if let Some(key) = secret_file::read(&context.data_dir.user_key())? {
+        return Ok(key);
+    }
+    let request = CreateKey { name: "user".to_owned(), models: Vec::new(), expires_in_seconds: None };
+    let created: KeyCreated = rest.post("/v1/keys", &request).await?;
+    secret_file::write(&context.data_dir.user_key(), &created.secret)?;
+    Ok(created.secret)
+}
+
+/// Registers the demo model and wants one replica a site. What exists already is left as it is.
+async fn deploy_demo(context: &Context, rest: &Rest) -> Result<(), Problem> {
+    let register = RegisterModel {
+        name: DEMO_NAME.to_owned(),
+        version: DEMO_VERSION.to_owned(),
+        path: write_demo(context)?,
+        digest: None,
+        metadata: [("source".to_owned(), "comes with mcp".to_owned())].into(),
+        tags: vec!["demo".to_owned()],
+    };
+    existing_is_fine(rest.post::<Model>("/v1/models", &register).await)?;
+    let environment = CreateEnvironment {
+        name: DEMO_ENVIRONMENT.to_owned(),
+        compute_type: ComputeType::Cpu,
+        resources: DEMO_RESOURCES.to_owned(),
+        clouds: Vec::new(),
+        sites: Vec::new(),
+        countries: Vec::new(),
+        max_price_per_hour_usd: None,
+        labels: std::collections::BTreeMap::new(),
+    };
+    existing_is_fine(rest.post::<domain::Environment>("/v1/environments", &environment).await)?;
+    let clouds: Vec<CloudStatus> = rest.list("/v1/clouds").await?;
+    let sites: usize = clouds.iter().map(|cloud| cloud.sites.len()).sum();
+    let deployment = CreateDeployment {
+        name: None,
+        model: format!("{DEMO_NAME}:{DEMO_VERSION}"),
+        environment: DEMO_ENVIRONMENT.to_owned(),
+        replicas: i64::try_from(sites.max(1)).unwrap_or(1),
+        market: Market::OnDemand,
+    };
+    existing_is_fine(rest.post::<DeploymentView>("/v1/deployments", &deployment).await)
+}
+
+fn existing_is_fine<T>(result: Result<T, Problem>) -> Result<(), Problem> {
+    match result {
+        Err(problem) if problem.kind != Kind::Conflict => Err(problem),
+        _ => Ok(()),
+    }
+}
+
+fn write_demo(context: &Context) -> Result<PathBuf, Problem> {
+    let path = context.data_dir.models().join(format!("{DEMO_NAME}-{DEMO_VERSION}.gguf"));
+    let same = std::fs::read(&path).is_ok_and(|bytes| bytes == DEMO_GGUF);
+    if !same {
+        let fresh = path.with_extension("new");
+        std::fs::create_dir_all(context.data_dir.models())
+            .and_then(|()| std::fs::write(&fresh, DEMO_GGUF))
+            .and_then(|()| std::fs::rename(&fresh, &path))
+            .map_err(|e| secret_file::file_problem(&path, &e))?;
+    }
+    Ok(path)
+}
+
+fn wanted_of(view: &DeploymentView) -> u32 {
+    if view.phase == DeploymentPhase::Deleting { 0 } else { view.replicas_wanted }
+}
+
+async fn until_ready(rest: &Rest, phases: &Phases) -> Result<(), Problem> {
+    loop {
+        let views = fetch(rest, None).await?;
+        let wanted: u32 = views.iter().map(wanted_of).sum();
+        let ready: u32 = views.iter().map(|view| view.replicas_ready.min(wanted_of(view))).sum();
+        phases.detail(&format!("{ready}/{wanted} ready"));
+        if ready >= wanted {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}

@@ -1,0 +1,134 @@
+//! Whether the program runs over a data folder, where it listens, and how it is told to stop.
+//!
+//! The lock says whether it runs: the kernel lets go of it when its holder dies, however it dies. `running.json` says
+//! where it listens; it may be left over from a program that was killed, and counts only while the lock is held.
+
+use std::fs::{File, OpenOptions};
+use std::time::Duration;
+
+use domain::{Kind, Problem};
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
+
+use crate::config::ListenConfig;
+use crate::paths::DataDir;
+use crate::secret_file::{self, file_problem};
+
+/// A running program.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Running {
+    /// Its process.
+    pub pid: i32,
+    /// Where it listens.
+    pub listen: ListenConfig,
+    /// Set once it serves.
+    pub serving: bool,
+}
+
+/// Held while the program runs.
+#[derive(Debug)]
+pub struct RunLock {
+    _lock: Flock<File>,
+    data_dir: DataDir,
+}
+
+impl RunLock {
+    /// Takes the lock, or says who has it.
+    pub fn take(data_dir: &DataDir) -> Result<Self, Problem> {
+        match try_lock(data_dir)? {
+            Some(lock) => Ok(Self { _lock: lock, data_dir: data_dir.clone() }),
+            None => {
+                let pid = read(data_dir).map_or_else(String::new, |running| format!(" (process {})", running.pid));
+                Err(Problem::new(Kind::Conflict, format!("mcp already runs over {}{pid}", data_dir.root().display()))
+                    .next("use it, stop it with 'mcp down', or choose another folder with --data-dir"))
+            }
+        }
+    }
+
+    /// Tells where this program listens.
+    pub fn announce(&self, listen: ListenConfig, serving: bool) -> Result<(), Problem> {
+        let pid = i32::try_from(std::process::id()).map_err(|_| Problem::internal("the process id does not fit"))?;
+        let text =
+            serde_json::to_string(&Running { pid, listen, serving }).map_err(|e| Problem::internal(e.to_string()))?;
+        secret_file::write(&self.data_dir.running(), &text)
+    }
+}
+
+impl Drop for RunLock {
+    fn drop(&mut self) {
+        // A stale file is harmless: it counts only while the lock is held.
+        let _ = std::fs::remove_file(self.data_dir.running());
+    }
+}
+
+fn try_lock(data_dir: &DataDir) -> Result<Option<Flock<File>>, Problem> {
+    let path = data_dir.lock();
+    std::fs::create_dir_all(data_dir.root()).map_err(|e| file_problem(data_dir.root(), &e))?;
+    let file =
+        OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(|e| file_problem(&path, &e))?;
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => Ok(Some(lock)),
+        Err((_, Errno::EWOULDBLOCK)) => Ok(None),
+        Err((_, errno)) => Err(Problem::internal(format!("{}: {errno}", path.display()))),
+    }
+}
+
+/// The program that runs over this data folder, if one does.
+pub fn find(data_dir: &DataDir) -> Result<Option<Running>, Problem> {
+    if !data_dir.lock().exists() || try_lock(data_dir)?.is_some() {
+        return Ok(None);
+    }
+    Ok(read(data_dir))
+}
+
+fn read(data_dir: &DataDir) -> Option<Running> {
+    let text = std::fs::read_to_string(data_dir.running()).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+/// Asks the program to stop and waits until it has. It drains first; past the deadline it is killed.
+pub async fn stop(data_dir: &DataDir, deadline: Duration) -> Result<bool, Problem> {
+    let Some(running) = find(data_dir)? else { return Ok(false) };
+    let pid = Pid::from_raw(running.pid);
+    signal(pid, Signal::SIGTERM)?;
+    let gone = async {
+        while find(data_dir)?.is_some() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok::<(), Problem>(())
+    };
+    match tokio::time::timeout(deadline, gone).await {
+        Ok(result) => result?,
+        Err(_) => signal(pid, Signal::SIGKILL)?,
+    }
+    Ok(true)
+}
+
+fn signal(pid: Pid, signal: Signal) -> Result<(), Problem> {
+    match kill(pid, signal) {
+        Ok(()) | Err(Errno::ESRCH) => Ok(()),
+        Err(errno) => Err(Problem::new(Kind::Forbidden, format!("process {pid} cannot be stopped: {errno}"))
+            .next("stop it as the user who started it")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_program_a_folder() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let data_dir = DataDir(dir.path().join("data"));
+        assert!(find(&data_dir).expect("readable").is_none());
+        let lock = RunLock::take(&data_dir).expect("free");
+        lock.announce(ListenConfig::default(), true).expect("written");
+        assert_eq!(RunLock::take(&data_dir).expect_err("held").kind, Kind::Conflict);
+        assert!(find(&data_dir).expect("readable").expect("it runs").serving);
+        drop(lock);
+        assert!(find(&data_dir).expect("readable").is_none());
+    }
+}
