@@ -33,6 +33,26 @@ pub enum Reason {
     NotNeeded,
 }
 
+impl Reason {
+    /// The reason as one stable word, the same as its serialised form.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CloudNotAllowed => "cloud_not_allowed",
+            Self::SiteNotAllowed => "site_not_allowed",
+            Self::Residency => "residency",
+            Self::OutOfService => "out_of_service",
+            Self::CpuTooSmall => "cpu_too_small",
+            Self::MemoryTooSmall => "memory_too_small",
+            Self::GpuTooFew => "gpu_too_few",
+            Self::NoSpotMarket => "no_spot_market",
+            Self::PriceAboveCap => "price_above_cap",
+            Self::Full => "full",
+            Self::NotNeeded => "not_needed",
+        }
+    }
+}
+
 /// A site that carries nothing, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejection {

@@ -122,6 +122,9 @@ fn every_constraint_is_a_reason() {
         Reason::Full,
     ];
     assert_eq!(reasons, wanted);
+    for reason in reasons {
+        assert_eq!(serde_json::json!(reason), reason.as_str());
+    }
     let shortage = found.shortage.expect("nothing will do");
     assert_eq!(shortage.kind, Kind::NoCapacity);
     assert!(shortage.cause.contains("production") && shortage.next_step.is_some(), "{shortage:?}");

@@ -1,0 +1,137 @@
+//! A deployment as a tree of sites and replicas, from what is stored, what the clouds last said, and what the replicas
+//! say of themselves.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::{Deployment, Money, Problem, Replica, ReplicaPhase, SiteRef};
+use futures_util::StreamExt as _;
+use state::objects::{get, list};
+
+use super::types::{DeploymentPhase, DeploymentView, ReplicaLoad, ReplicaView, SiteView};
+use crate::clouds::survey::CloudView;
+use crate::reconcilers::progress::Progress;
+use crate::world::World;
+
+/// Most replicas asked for their health at once.
+const ASKED_AT_ONCE: usize = 16;
+
+/// The tree of one deployment.
+pub(super) async fn view(world: &World, deployment: &Deployment) -> Result<DeploymentView, Problem> {
+    let progress = get::<Progress>(&*world.store, &deployment.uid).await?;
+    let progress = progress.map_or_else(|| Progress::new(deployment), |read| read.value);
+    let all = list::<Replica>(&*world.store).await?.into_iter().map(|read| read.value);
+    let found: Vec<Replica> = all.filter(|replica| replica.deployment == deployment.name).collect();
+    let leaving = progress.victims();
+    let asked: Vec<(Replica, bool)> = found
+        .into_iter()
+        .map(|replica| {
+            let leaves = leaving.contains(replica.id.as_str());
+            (replica, leaves)
+        })
+        .collect();
+    let replicas: Vec<(SiteRef, ReplicaView)> = futures_util::stream::iter(asked)
+        .map(|(replica, leaves)| replica_view(world, replica, leaves))
+        .buffered(ASKED_AT_ONCE)
+        .collect()
+        .await;
+    let sites = site_views(world, &progress, replicas);
+    let replicas = || sites.iter().flat_map(|site| &site.replicas);
+    let ready = replicas().filter(|replica| replica.phase == ReplicaPhase::Ready).count();
+    let ready = u32::try_from(ready).unwrap_or(u32::MAX);
+    Ok(DeploymentView {
+        name: deployment.name.clone(),
+        uid: deployment.uid.clone(),
+        model: deployment.model.clone(),
+        environment: deployment.environment.clone(),
+        market: deployment.market,
+        phase: phase(deployment, &progress, ready),
+        message: progress.message.clone(),
+        replicas_wanted: deployment.replicas,
+        replicas_ready: ready,
+        price_per_hour: sites.iter().map(|site| site.price_per_hour).sum(),
+        tokens_per_second: replicas().filter_map(|replica| Some(replica.load.as_ref()?.tokens_per_second)).sum(),
+        created_at: deployment.created_at,
+        sites,
+    })
+}
+
+fn phase(deployment: &Deployment, progress: &Progress, ready: u32) -> DeploymentPhase {
+    let under_way = progress.pools.values().any(|pool| pool.intent.is_some());
+    if deployment.deleting {
+        DeploymentPhase::Deleting
+    } else if progress.message.is_some() {
+        DeploymentPhase::Degraded
+    } else if ready == deployment.replicas && !under_way {
+        DeploymentPhase::Ready
+    } else {
+        DeploymentPhase::Progressing
+    }
+}
+
+async fn replica_view(world: &World, replica: Replica, leaving: bool) -> (SiteRef, ReplicaView) {
+    let answers = matches!(replica.phase, ReplicaPhase::Ready | ReplicaPhase::Draining) && !replica.url.is_empty();
+    let health = if answers { world.model_services.health(&replica.url, world.clock.now()).await } else { None };
+    let load = health.map(|health| ReplicaLoad {
+        running: health.running,
+        waiting: health.waiting,
+        kv_usage: health.kv_usage,
+        prompt_tokens_per_second: health.prompt_tokens_per_second,
+        tokens_per_second: health.generation_tokens_per_second,
+    });
+    let drains = leaving && replica.phase == ReplicaPhase::Ready;
+    let view = ReplicaView {
+        id: replica.id,
+        phase: if drains { ReplicaPhase::Draining } else { replica.phase },
+        market: replica.market,
+        url: replica.url,
+        price_per_hour: replica.price_per_hour,
+        since: replica.since,
+        reason: replica.reason,
+        load,
+    };
+    (replica.site, view)
+}
+
+fn site_views(world: &World, progress: &Progress, replicas: Vec<(SiteRef, ReplicaView)>) -> Vec<SiteView> {
+    let views = world.survey.remembered();
+    let mut by_site: BTreeMap<SiteRef, Vec<ReplicaView>> = BTreeMap::new();
+    for (site, replica) in replicas {
+        by_site.entry(site).or_default().push(replica);
+    }
+    let sites: BTreeSet<SiteRef> = progress.pools.keys().chain(by_site.keys()).cloned().collect();
+    sites
+        .into_iter()
+        .map(|site| {
+            let replicas = by_site.remove(&site).unwrap_or_default();
+            let pool = progress.pools.get(&site);
+            let (country, available, reason) = seen(&views, &site);
+            SiteView {
+                country,
+                available,
+                reason: reason.or_else(|| pool.and_then(|pool| pool.problem.clone())),
+                replicas_wanted: pool.map_or(0, |pool| pool.wanted),
+                price_per_hour: replicas.iter().map(|replica| replica.price_per_hour).sum::<Money>(),
+                replicas,
+                site,
+            }
+        })
+        .collect()
+}
+
+/// A site's country, whether it works, and why not, as its cloud last said.
+fn seen(views: &[CloudView], site: &SiteRef) -> (String, bool, Option<String>) {
+    let Some(view) = views.iter().find(|view| view.cloud == site.cloud) else {
+        return (String::new(), false, Some("its cloud is not configured".to_owned()));
+    };
+    let quotas = view.quotas.iter().flat_map(|quotas| &quotas.quotas);
+    let country = quotas.filter(|quota| quota.region == site.site.as_str()).map(|quota| quota.country.clone()).next();
+    let country = country.unwrap_or_default();
+    if !view.answered() {
+        return (country, false, Some("its cloud does not answer".to_owned()));
+    }
+    let regions = view.health.iter().flat_map(|health| &health.regions);
+    match regions.into_iter().find(|region| region.region == site.site.as_str()) {
+        Some(region) => (country, region.available, region.reason.clone()),
+        None => (country, false, Some("its cloud does not know it".to_owned())),
+    }
+}

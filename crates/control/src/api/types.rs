@@ -1,0 +1,403 @@
+//! What goes over the wire: requests as clients write them, and views as they read them. Clients use these types too.
+//!
+//! Unknown fields in a request are errors; a view may grow fields. Prices are nano-dollars ([`domain::Money`]), times
+//! microseconds since the Unix epoch ([`domain::Timestamp`]).
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use domain::{CloudSite, ComputeType, Market, ModelRef, Money, Name, Problem, ReplicaPhase, SiteRef, Timestamp};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Registers a model file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterModel {
+    /// The model's name.
+    pub name: String,
+    /// Its version. A version stands for one file for ever.
+    pub version: String,
+    /// The GGUF file, as the control plane and the clouds can read it. A relative path is taken from the folder in which
+    /// the control plane runs.
+    pub path: PathBuf,
+    /// Its SHA-256 digest, when it is known: another file is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// Whatever is to be said of it.
+    #[serde(default)]
+    pub metadata: BTreeMap<String, String>,
+    /// Free labels.
+    #[serde(default)]
+    pub tags: Vec<String>,
+}
+
+/// Creates an environment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateEnvironment {
+    /// Its name.
+    pub name: String,
+    /// What its replicas compute on.
+    #[serde(rename = "type")]
+    pub compute_type: ComputeType,
+    /// What each replica gets, such as `cpu=1,memory=1Gi` or `gpu=1,memory=32Gi`.
+    pub resources: String,
+    /// Clouds that may be used; empty means any.
+    #[serde(default)]
+    pub clouds: Vec<String>,
+    /// Sites that may be used, `cloud/site`; empty means any.
+    #[serde(default)]
+    pub sites: Vec<String>,
+    /// Countries in which data may be processed (ISO 3166-1 alpha-2); empty means any.
+    #[serde(default)]
+    pub countries: Vec<String>,
+    /// Most dollars an hour that one replica may cost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_price_per_hour_usd: Option<f64>,
+    /// Free labels.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Creates a deployment, or asks what creating it would do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateDeployment {
+    /// Its name; `<model>-<environment>` when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The model, `name:version`.
+    pub model: String,
+    /// The environment.
+    pub environment: String,
+    /// Replicas wanted.
+    #[schemars(range(min = 0, max = 1000))]
+    pub replicas: i64,
+    /// How its instances are bought.
+    #[serde(default)]
+    pub market: Market,
+}
+
+/// Changes a deployment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScaleDeployment {
+    /// Replicas wanted.
+    #[schemars(range(min = 0, max = 1000))]
+    pub replicas: i64,
+}
+
+/// Makes a key for the gateway.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateKey {
+    /// A name to know it by.
+    pub name: String,
+    /// Models it may call, `name` or `name:version`; empty means all.
+    #[serde(default)]
+    pub models: Vec<String>,
+    /// Seconds after which it no longer works; for ever when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in_seconds: Option<u64>,
+}
+
+/// Which events to read.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EventsQuery {
+    /// From this offset on; the latest when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<u64>,
+    /// How many at most; 100 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub limit: Option<u32>,
+}
+
+/// Which logs to read.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogsQuery {
+    /// Only this replica's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replica: Option<String>,
+    /// How many of each replica's latest lines; 100 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub tail: Option<u32>,
+}
+
+/// Several of a kind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ListOf{T}")]
+pub struct ListOf<T> {
+    /// They.
+    pub items: Vec<T>,
+}
+
+/// What a deployment would do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Plan {
+    /// The deployment's name.
+    pub deployment: Name,
+    /// Whether it is new, changes, or is as it is.
+    pub action: PlanAction,
+    /// The model.
+    pub model: ModelRef,
+    /// The environment.
+    pub environment: Name,
+    /// How instances are bought.
+    pub market: Market,
+    /// Replicas wanted.
+    pub replicas: u32,
+    /// Replicas placed now.
+    pub replicas_now: u32,
+    /// Nano-dollars an hour, all replicas that find a place.
+    pub price_per_hour: Money,
+    /// Nano-dollars an hour as it is now, at the same prices.
+    pub price_per_hour_now: Money,
+    /// Where replicas would go, and why.
+    pub placements: Vec<PlannedSite>,
+    /// Where none would go, and why not.
+    pub rejected: Vec<RejectedSite>,
+    /// Why some find no place; the deployment would be refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shortage: Option<Problem>,
+}
+
+/// What a plan would do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PlanAction {
+    /// The deployment does not exist.
+    Create,
+    /// It exists, and replicas would be added, removed or moved.
+    Change,
+    /// It exists, and nothing would change.
+    None,
+}
+
+/// A site that would carry replicas.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PlannedSite {
+    /// The site.
+    pub site: SiteRef,
+    /// Its country.
+    pub country: String,
+    /// The instance type whose price applies.
+    pub instance_type: String,
+    /// Replicas there now.
+    pub replicas_now: u32,
+    /// Replicas there then.
+    pub replicas: u32,
+    /// Nano-dollars an hour, one replica.
+    pub price_per_hour: Money,
+    /// Nano-dollars an hour, all replicas there.
+    pub total_per_hour: Money,
+    /// Why there, and why so many.
+    pub why: String,
+}
+
+/// A site that would carry none.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RejectedSite {
+    /// The site.
+    pub site: SiteRef,
+    /// Replicas there now.
+    pub replicas_now: u32,
+    /// The reason as one stable word, such as `residency` or `full`.
+    pub reason: String,
+    /// The reason in a sentence.
+    pub cause: String,
+}
+
+/// Where a deployment stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DeploymentPhase {
+    /// Replicas start, move or leave.
+    Progressing,
+    /// As wanted.
+    Ready,
+    /// Not as wanted, and something stands in the way: see `message`.
+    Degraded,
+    /// Its replicas drain; then it is gone.
+    Deleting,
+}
+
+/// A deployment as a tree: deployment, sites, replicas.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DeploymentView {
+    /// Its name.
+    pub name: Name,
+    /// Its unique id.
+    pub uid: String,
+    /// The model.
+    pub model: ModelRef,
+    /// The environment.
+    pub environment: Name,
+    /// How instances are bought.
+    pub market: Market,
+    /// Where it stands.
+    pub phase: DeploymentPhase,
+    /// What stands in the way, when something does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Replicas wanted.
+    pub replicas_wanted: u32,
+    /// Replicas that serve and stay.
+    pub replicas_ready: u32,
+    /// Nano-dollars an hour, all replicas that were found.
+    pub price_per_hour: Money,
+    /// Generated tokens a second, all replicas.
+    pub tokens_per_second: f64,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// Its sites.
+    pub sites: Vec<SiteView>,
+}
+
+/// A deployment's share of a site.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SiteView {
+    /// The site.
+    pub site: SiteRef,
+    /// Its country, when it is known.
+    pub country: String,
+    /// Whether the site works, as its cloud last said.
+    pub available: bool,
+    /// Why it does not, or what stands in the way there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Replicas that it is to carry.
+    pub replicas_wanted: u32,
+    /// Nano-dollars an hour, all replicas there.
+    pub price_per_hour: Money,
+    /// The replicas that were found there.
+    pub replicas: Vec<ReplicaView>,
+}
+
+/// One replica.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ReplicaView {
+    /// Its id.
+    pub id: String,
+    /// Where it is in its life; `draining` from the decision to remove it on.
+    pub phase: ReplicaPhase,
+    /// How it was bought.
+    pub market: Market,
+    /// Base URL of its API; empty until its cloud knows it.
+    pub url: String,
+    /// Nano-dollars an hour.
+    pub price_per_hour: Money,
+    /// Since when it is in this phase.
+    pub since: Timestamp,
+    /// What is wrong, when something is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What it does now, when it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<ReplicaLoad>,
+}
+
+/// What a replica does now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ReplicaLoad {
+    /// Requests that run.
+    pub running: u32,
+    /// Requests that wait.
+    pub waiting: u32,
+    /// Share of the key-value cache in use, 0 to 1.
+    pub kv_usage: f64,
+    /// Prompt tokens a second.
+    pub prompt_tokens_per_second: f64,
+    /// Generated tokens a second.
+    pub tokens_per_second: f64,
+}
+
+/// One event of a deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EventView {
+    /// Its position; read on from the next one.
+    pub offset: u64,
+    /// When.
+    pub at: Timestamp,
+    /// What was decided or happened.
+    pub what: String,
+    /// Why.
+    pub why: String,
+}
+
+/// The latest log lines of one replica.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ReplicaLogs {
+    /// The replica.
+    pub replica: String,
+    /// Where it runs.
+    pub site: SiteRef,
+    /// Its lines, oldest first.
+    pub lines: Vec<String>,
+    /// Why there are none, when it does not answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Problem>,
+}
+
+/// A key without its secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct KeyView {
+    /// Its public id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Models it may call; empty means all.
+    pub models: Vec<String>,
+    /// After this instant it no longer works.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// A key just made.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct KeyCreated {
+    /// The key.
+    pub key: KeyView,
+    /// Its secret. Shown this once, and kept nowhere.
+    pub secret: String,
+}
+
+impl std::fmt::Debug for KeyCreated {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeyCreated").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+/// A cloud as it was last seen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CloudStatus {
+    /// Its name.
+    pub name: Name,
+    /// Whether it answers.
+    pub answers: bool,
+    /// Why it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Problem>,
+    /// Its sites, with the price of a replica of one core and one gibibyte.
+    pub sites: Vec<CloudSite>,
+}
+
+/// That the control plane runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Health {
+    /// `ok`.
+    pub status: String,
+}
+
+/// The body of every error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ErrorBody {
+    /// What went wrong.
+    pub error: Problem,
+}

@@ -1,0 +1,46 @@
+//! How the control plane behaves. Libraries never read the environment: the caller fills this in.
+
+use std::fmt;
+
+/// Settings of the control plane.
+#[derive(Clone)]
+pub struct ControlConfig {
+    /// The token that callers of the REST API show.
+    pub admin_token: String,
+    /// Who this process is, for leases: unique among processes that run at once, and the same after a restart, so that
+    /// a restarted process goes on without waiting for its own lease to expire.
+    pub holder: String,
+    /// How long a removal waits for the gateways to drain, in milliseconds.
+    pub drain_ms: i64,
+    /// How long a site must be out before its replicas are placed elsewhere, in milliseconds.
+    pub site_out_ms: i64,
+    /// How long a site must be back before replicas return, in milliseconds.
+    pub site_back_ms: i64,
+    /// How long a cloud may be silent before its sites count as out, in milliseconds.
+    pub cloud_silent_ms: i64,
+    /// How often each reconciler looks when nothing wakes it, in milliseconds.
+    pub tick_ms: u64,
+}
+
+impl ControlConfig {
+    /// The defaults, with the caller's token and name.
+    #[must_use]
+    pub fn new(admin_token: impl Into<String>, holder: impl Into<String>) -> Self {
+        Self {
+            admin_token: admin_token.into(),
+            holder: holder.into(),
+            drain_ms: 30_000,
+            site_out_ms: 2_000,
+            site_back_ms: 3_000,
+            cloud_silent_ms: 10_000,
+            tick_ms: 1_000,
+        }
+    }
+}
+
+impl fmt::Debug for ControlConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The token stays out of logs.
+        f.debug_struct("ControlConfig").field("holder", &self.holder).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,157 @@
+//! The routing snapshot: written whenever models, deployments, replicas, removals or keys change what it says.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::{
+    Deployment, GeoPoint, KeyGrant, Model, ModelRoute, Problem, Replica, ReplicaPhase, ReplicaRoute, RoutingSnapshot,
+    SiteRef, Timestamp,
+};
+use state::objects::{get, list, put};
+use state::{Batch, Expect, Fence, Store, StoreError};
+
+use super::Reconciler;
+use super::progress::Progress;
+use crate::registry::keys::ApiKey;
+use crate::world::World;
+
+/// The reconciler of the snapshot.
+pub(crate) struct Snapshot;
+
+#[async_trait]
+impl Reconciler for Snapshot {
+    const NAME: &'static str = "snapshot";
+    const PAUSE: Duration = Duration::from_millis(10);
+
+    async fn run(&mut self, world: &World, fence: &Fence) -> Result<(), Problem> {
+        let current = get::<RoutingSnapshot>(&*world.store, "current").await?;
+        let inputs = Inputs::read(&*world.store, locations(world)).await?;
+        let (version, expect) =
+            current.as_ref().map_or((0, Expect::Absent), |read| (read.value.version, Expect::Version(read.version)));
+        let next = build(&inputs, version + 1, world.clock.now());
+        if current.is_some_and(|read| says_the_same(&read.value, &next)) {
+            return Ok(());
+        }
+        let batch = Batch::new().fenced(fence.clone()).with(put(&next, expect)?);
+        world.store.commit(batch).await?;
+        tracing::debug!(version = next.version, models = next.models.len(), keys = next.keys.len(), "snapshot written");
+        Ok(())
+    }
+}
+
+/// All that the snapshot is made of.
+#[derive(Debug, Clone, Default)]
+pub struct Inputs {
+    /// Registered models.
+    pub models: Vec<Model>,
+    /// What is wanted.
+    pub deployments: Vec<Deployment>,
+    /// What was found.
+    pub replicas: Vec<Replica>,
+    /// What was decided; names the replicas on their way out.
+    pub progress: Vec<Progress>,
+    /// Keys with what they may do.
+    pub keys: Vec<ApiKey>,
+    /// Where sites are, as far as known.
+    pub locations: BTreeMap<SiteRef, GeoPoint>,
+}
+
+impl Inputs {
+    async fn read(store: &dyn Store, locations: BTreeMap<SiteRef, GeoPoint>) -> Result<Self, StoreError> {
+        Ok(Self {
+            models: values(store).await?,
+            deployments: values(store).await?,
+            replicas: values(store).await?,
+            progress: values(store).await?,
+            keys: values(store).await?,
+            locations,
+        })
+    }
+}
+
+async fn values<T: state::objects::Stored>(store: &dyn Store) -> Result<Vec<T>, StoreError> {
+    Ok(list(store).await?.into_iter().map(|read| read.value).collect())
+}
+
+/// Where the clouds say that their sites are. Never asks a cloud: an old answer is as good.
+fn locations(world: &World) -> BTreeMap<SiteRef, GeoPoint> {
+    let mut locations = BTreeMap::new();
+    for view in world.survey.remembered() {
+        for quota in view.quotas.iter().flat_map(|quotas| &quotas.quotas) {
+            if let Ok(site) = quota.region.parse() {
+                locations.insert(SiteRef { cloud: view.cloud.clone(), site }, quota.location);
+            }
+        }
+    }
+    locations
+}
+
+/// The snapshot that these inputs make.
+#[must_use]
+pub fn build(inputs: &Inputs, version: u64, now: Timestamp) -> RoutingSnapshot {
+    let mut by_version: BTreeMap<String, ModelRoute> = BTreeMap::new();
+    for model in &inputs.models {
+        if inputs.deployments.iter().any(|deployment| deployment.model == model.reference) {
+            by_version.insert(model.reference.to_string(), route_of(inputs, model));
+        }
+    }
+    let mut models = BTreeMap::new();
+    for route in by_version.values() {
+        let name = route.model.name.to_string();
+        let rank = |route: &ModelRoute| (serves(route), route.created_at, route.model.version.clone());
+        if models.get(&name).is_none_or(|best| rank(best) < rank(route)) {
+            models.insert(name, route.clone());
+        }
+    }
+    models.extend(by_version);
+    let keys = inputs.keys.iter().map(|key| (key.hash.clone(), grant_of(key))).collect();
+    RoutingSnapshot { version, made_at: now, models, keys }
+}
+
+/// Whether two snapshots differ in nothing but number and time.
+#[must_use]
+pub fn says_the_same(one: &RoutingSnapshot, other: &RoutingSnapshot) -> bool {
+    one.models == other.models && one.keys == other.keys
+}
+
+/// The newest version serves under the model's bare name, unless it has no replica yet and an older one has.
+fn serves(route: &ModelRoute) -> bool {
+    route.replicas.iter().any(|replica| !replica.draining)
+}
+
+fn route_of(inputs: &Inputs, model: &Model) -> ModelRoute {
+    let leaving: BTreeSet<&str> = inputs.progress.iter().flat_map(Progress::victims).collect();
+    let deployments: BTreeMap<_, _> = inputs.deployments.iter().map(|d| (&d.name, d.deleting)).collect();
+    let replicas = inputs
+        .replicas
+        .iter()
+        .filter(|replica| replica.model == model.reference && !replica.url.is_empty())
+        .filter(|replica| matches!(replica.phase, ReplicaPhase::Ready | ReplicaPhase::Draining))
+        .filter_map(|replica| {
+            let deleting = deployments.get(&replica.deployment)?;
+            let draining =
+                *deleting || replica.phase == ReplicaPhase::Draining || leaving.contains(replica.id.as_str());
+            Some(ReplicaRoute {
+                id: replica.id.clone(),
+                deployment: replica.deployment.clone(),
+                site: replica.site.clone(),
+                location: inputs.locations.get(&replica.site).copied(),
+                url: replica.url.clone(),
+                draining,
+                price_per_hour: replica.price_per_hour,
+            })
+        })
+        .collect();
+    ModelRoute {
+        model: model.reference.clone(),
+        artifact: model.path.clone(),
+        context_tokens: model.context_tokens,
+        created_at: model.registered_at,
+        replicas,
+    }
+}
+
+fn grant_of(key: &ApiKey) -> KeyGrant {
+    KeyGrant { id: key.id.clone(), name: key.name.clone(), models: key.models.clone(), expires_at: key.expires_at }
+}

@@ -1,0 +1,165 @@
+//! Deployments as they are wanted. Making them so is the reconcilers' work.
+
+use domain::{Deployment, Environment, Model, ModelRef, Name, Problem};
+use state::objects::{Versioned, get, put};
+use state::{Batch, Expect};
+
+use super::{ChangeError, Created, conflict, environments, models, name_at, until_settled};
+use crate::api::types::CreateDeployment;
+use crate::events::{Event, record};
+use crate::plan::{Subject, plan};
+use crate::world::World;
+
+/// Most replicas of one deployment.
+pub const REPLICAS_MAX: u32 = 1_000;
+
+/// A wish that was checked: the model and the environment exist, at the versions that were read.
+pub(crate) struct Checked {
+    pub deployment: Deployment,
+    pub model: Versioned<Model>,
+    pub environment: Versioned<Environment>,
+}
+
+/// Replicas as they were asked for, within bounds.
+pub(crate) fn replicas_of(asked: i64) -> Result<u32, Problem> {
+    u32::try_from(asked).ok().filter(|replicas| *replicas <= REPLICAS_MAX).ok_or_else(|| {
+        Problem::invalid(format!("{asked} replicas cannot be; between 0 and {REPLICAS_MAX} can"))
+            .next(format!("give a whole number from 0 to {REPLICAS_MAX}"))
+            .at("replicas")
+    })
+}
+
+/// Checks a request and completes it with what it leaves out.
+pub(crate) async fn check(world: &World, request: &CreateDeployment) -> Result<Checked, Problem> {
+    let reference: ModelRef = request.model.parse().map_err(|problem: Problem| problem.at("model"))?;
+    let environment = name_at(&request.environment, "environment")?;
+    let replicas = replicas_of(request.replicas)?;
+    let name = match &request.name {
+        Some(name) => name_at(name, "name")?,
+        None => default_name(&reference, &environment)?,
+    };
+    let model = get::<Model>(&*world.store, &reference.to_string()).await?;
+    let model = model.ok_or_else(|| models::unknown(&reference.to_string()))?;
+    let found = get::<Environment>(&*world.store, environment.as_str()).await?;
+    let found = found.ok_or_else(|| environments::unknown(environment.as_str()))?;
+    let deployment = Deployment {
+        name,
+        uid: world.unique_id(),
+        model: reference,
+        environment,
+        replicas,
+        market: request.market,
+        deleting: false,
+        created_at: world.clock.now(),
+    };
+    Ok(Checked { deployment, model, environment: found })
+}
+
+fn default_name(model: &ModelRef, environment: &Name) -> Result<Name, Problem> {
+    let name = format!("{}-{environment}", model.name);
+    name.parse().map_err(|_| {
+        Problem::invalid(format!("{name:?} is too long for a name")).next("choose a shorter one with 'name'").at("name")
+    })
+}
+
+/// Creates a deployment, if all its replicas find a place. The same request again finds the same deployment.
+pub(crate) async fn create(world: &World, request: &CreateDeployment) -> Result<Created<Deployment>, Problem> {
+    until_settled(|| async {
+        let checked = check(world, request).await?;
+        let deployment = &checked.deployment;
+        if let Some(found) = get::<Deployment>(&*world.store, deployment.name.as_str()).await? {
+            return Ok(existing(deployment, found.value)?);
+        }
+        let subject = Subject { deployment, environment: &checked.environment.value, existing: None };
+        if let Some(shortage) = plan(world, &subject).await?.shortage {
+            return Err(shortage.into());
+        }
+        let what =
+            format!("created: {} replicas of {} in {}", deployment.replicas, deployment.model, deployment.environment);
+        let batch = Batch::new()
+            .with(put(deployment, Expect::Absent)?)
+            // Written again as they were read: neither can have been deleted in between.
+            .with(put(&checked.model.value, Expect::Version(checked.model.version))?)
+            .with(put(&checked.environment.value, Expect::Version(checked.environment.version))?)
+            .with(record(&deployment.name, &asked(world, what))?);
+        world.store.commit(batch).await?;
+        tracing::info!(deployment = %deployment.name, replicas = deployment.replicas, "deployment created");
+        Ok::<_, ChangeError>(Created { value: checked.deployment, new: true })
+    })
+    .await
+}
+
+/// The deployment that has the name already, if it is the one that was asked for.
+fn existing(asked: &Deployment, found: Deployment) -> Result<Created<Deployment>, Problem> {
+    if found.deleting {
+        let cause = format!("deployment {} is being deleted", found.name);
+        return Err(conflict(cause, "try again when it is gone").at("name").retry_after_ms(1_000));
+    }
+    let wish = |d: &Deployment| (d.model.clone(), d.environment.clone(), d.replicas, d.market);
+    if wish(asked) == wish(&found) {
+        return Ok(Created { value: found, new: false });
+    }
+    let cause = format!(
+        "deployment {} exists already: {} replicas of {} in {}",
+        found.name, found.replicas, found.model, found.environment
+    );
+    Err(conflict(cause, "scale it with 'mcp scale', choose another name, or delete it first").at("name"))
+}
+
+/// Changes how many replicas are wanted.
+pub(crate) async fn scale(world: &World, name: &str, asked_for: i64) -> Result<Deployment, Problem> {
+    let replicas = replicas_of(asked_for)?;
+    until_settled(|| async {
+        let found = get::<Deployment>(&*world.store, name).await?.ok_or_else(|| unknown(name))?;
+        if found.value.deleting {
+            return Err(
+                conflict(format!("deployment {name} is being deleted"), "create it anew when it is gone").into()
+            );
+        }
+        if found.value.replicas == replicas {
+            return Ok(found.value);
+        }
+        let wanted = Deployment { replicas, ..found.value.clone() };
+        if replicas > found.value.replicas {
+            let environment = environments::fetch(world, wanted.environment.as_str()).await?;
+            let subject = Subject { deployment: &wanted, environment: &environment, existing: Some(&found.value) };
+            if let Some(shortage) = plan(world, &subject).await?.shortage {
+                return Err(shortage.into());
+            }
+        }
+        let event = asked(world, format!("scaled from {} to {replicas} replicas", found.value.replicas));
+        commit(world, &wanted, found.version, &event).await?;
+        Ok::<_, ChangeError>(wanted)
+    })
+    .await
+}
+
+/// Asks for removal. The reconcilers drain the replicas; then the object goes.
+pub(crate) async fn remove(world: &World, name: &str) -> Result<Deployment, Problem> {
+    until_settled(|| async {
+        let found = get::<Deployment>(&*world.store, name).await?.ok_or_else(|| unknown(name))?;
+        if found.value.deleting {
+            return Ok(found.value);
+        }
+        let wanted = Deployment { deleting: true, ..found.value };
+        commit(world, &wanted, found.version, &asked(world, "to be deleted".to_owned())).await?;
+        Ok::<_, ChangeError>(wanted)
+    })
+    .await
+}
+
+pub(crate) fn unknown(name: &str) -> Problem {
+    let shown: String = name.chars().take(80).collect();
+    Problem::not_found(format!("there is no deployment {shown:?}")).next("list them with 'mcp status'").at("deployment")
+}
+
+async fn commit(world: &World, wanted: &Deployment, version: u64, event: &Event) -> Result<(), ChangeError> {
+    let batch = Batch::new().with(put(wanted, Expect::Version(version))?).with(record(&wanted.name, event)?);
+    world.store.commit(batch).await?;
+    tracing::info!(deployment = %wanted.name, what = %event.what, "deployment changed");
+    Ok(())
+}
+
+fn asked(world: &World, what: String) -> Event {
+    Event { at: world.clock.now(), what, why: "asked for through the API".to_owned() }
+}

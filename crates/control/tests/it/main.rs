@@ -1,0 +1,12 @@
+//! The control plane against a cloud in this process that can fail at any call, and a store that can die at any commit.
+
+// What a test helper cannot go on without is a failure of the test.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod api;
+mod crash;
+mod fake_cloud;
+mod fuse;
+mod house;
+mod reconcile;
+mod registration;
