@@ -24,7 +24,7 @@ fn deployment(view: &DeploymentView) -> String {
         view.model,
         view.replicas_ready,
         view.replicas_wanted,
-        view.tokens_per_second,
+        rate(view.tokens_per_second),
         view.price_per_hour,
         phase_of_deployment(view.phase),
     );
@@ -38,6 +38,11 @@ fn deployment(view: &DeploymentView) -> String {
         replicas(&mut text, stem, &site.replicas);
     }
     text
+}
+
+/// A rate as it is shown: the sum of no rates is a negative zero.
+fn rate(tokens_per_second: f64) -> f64 {
+    tokens_per_second.max(0.0) + 0.0
 }
 
 /// Says what is going on, when something is.
@@ -67,7 +72,7 @@ fn replicas(text: &mut String, stem: &str, replicas: &[ReplicaView]) {
             "{stem}{branch} {} {} {:>6.0} tok/s  {}/h  {}{reason}",
             replica.id,
             phase(replica.phase),
-            replica.load.as_ref().map_or(0.0, |load| load.tokens_per_second),
+            rate(replica.load.as_ref().map_or(0.0, |load| load.tokens_per_second)),
             replica.price_per_hour,
             replica.url,
         );

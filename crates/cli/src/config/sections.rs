@@ -39,7 +39,7 @@ pub struct LogConfig {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { filter: "info".to_owned(), format: telemetry::log::Format::default() }
+        Self { filter: "info,rmcp=warn".to_owned(), format: telemetry::log::Format::default() }
     }
 }
 
