@@ -22,9 +22,10 @@ use state::SharedStore;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use self::clouds::CloudPort;
+pub use self::clouds::mcp::McpCloud;
 use self::clouds::outage::Patience;
 use self::clouds::survey::Survey;
+pub use self::clouds::{CloudPort, WriteError};
 pub use self::config::ControlConfig;
 use self::model_services::ModelServices;
 use self::reconcilers::leadership::Leadership;

@@ -29,6 +29,7 @@ pub enum Command {
 
 /// `mcp model register --name demo --path ./demo.gguf --version 1.0`
 #[derive(Debug, clap::Args)]
+#[command(disable_version_flag = true)]
 pub struct Register {
     /// The model's name.
     #[arg(long)]
@@ -56,6 +57,7 @@ pub struct Referenced {
 
 /// `mcp model pull hf://owner/repo/file.gguf --name llama --version 1.0`
 #[derive(Debug, clap::Args)]
+#[command(disable_version_flag = true)]
 pub struct PullArgs {
     /// A path, an https URL, or hf://owner/repo/file.gguf.
     pub source: String,

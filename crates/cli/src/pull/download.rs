@@ -208,14 +208,27 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_cut_download_is_resumed() {
+    async fn a_cut_download_goes_on_by_itself() {
         let source = source("\"one\"");
         let url = start(source.clone()).await;
         let dir = tempfile::tempdir().expect("a temporary folder");
         let part = dir.path().join("m.gguf.part");
+        fetch(&url, &part, Duration::from_secs(5)).await.expect("the second attempt gets the rest");
+        assert_eq!(std::fs::read(&part).expect("written"), *source.bytes);
+    }
+
+    #[tokio::test]
+    async fn what_is_there_is_not_fetched_again() {
+        let source = source("\"one\"");
+        source.served.store(1, Ordering::SeqCst);
+        let url = start(source.clone()).await;
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let part = dir.path().join("m.gguf.part");
+        std::fs::write(&part, &source.bytes[..70_000]).expect("written");
+        std::fs::write(tag_path(&part), "\"one\"").expect("written");
         fetch(&url, &part, Duration::from_secs(5)).await.expect("resumed");
         assert_eq!(std::fs::read(&part).expect("written"), *source.bytes);
-        assert_eq!(source.ranged.load(Ordering::SeqCst), 1, "the second attempt asked for the rest alone");
+        assert_eq!(source.ranged.load(Ordering::SeqCst), 1, "only the rest was asked for");
     }
 
     #[tokio::test]

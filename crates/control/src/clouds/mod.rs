@@ -1,13 +1,34 @@
 //! The clouds as the control plane sees them: a narrow port, and what was last seen through it.
 
-pub mod client;
+pub mod mcp;
 pub mod outage;
 pub mod sites;
 pub mod survey;
 
 use async_trait::async_trait;
-use cloud::contract::tools::{CostEstimate, DeployModelArgs, Health, Nodepool, Quotas, ScaleNodepoolArgs};
+use cloud::contract::tools::{CostEstimate, DeployModelArgs, Health, Quotas, ScaleNodepoolArgs};
 use domain::{Name, Problem, Resources};
+
+/// Why a change of a pool was not confirmed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// It did not happen.
+    #[error(transparent)]
+    Refused(Problem),
+    /// Nothing was heard. Whether it happened is unknown: repeat it with the same token.
+    #[error(transparent)]
+    Unknown(Problem),
+}
+
+impl WriteError {
+    /// What went wrong.
+    #[must_use]
+    pub const fn problem(&self) -> &Problem {
+        match self {
+            Self::Refused(problem) | Self::Unknown(problem) => problem,
+        }
+    }
+}
 
 /// One cloud: the five tools of the contract that placing needs.
 ///
@@ -24,7 +45,7 @@ pub trait CloudPort: Send + Sync {
     /// Prices of one replica-hour, by region and market.
     async fn get_cost_estimate(&self, resources: Resources) -> Result<CostEstimate, Problem>;
     /// Makes a pool.
-    async fn deploy_model(&self, args: DeployModelArgs) -> Result<Nodepool, Problem>;
+    async fn deploy_model(&self, args: DeployModelArgs) -> Result<(), WriteError>;
     /// Sets a pool's size.
-    async fn scale_nodepool(&self, args: ScaleNodepoolArgs) -> Result<Nodepool, Problem>;
+    async fn scale_nodepool(&self, args: ScaleNodepoolArgs) -> Result<(), WriteError>;
 }

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use cloud::contract::tools::{DeployModelArgs, Nodepool, ScaleNodepoolArgs, WriteArgs};
-use domain::{Deployment, Digest, Environment, Market, Model, Name, Problem, SiteRef};
+use cloud::contract::tools::{DeployModelArgs, ScaleNodepoolArgs, WriteArgs};
+use domain::{Deployment, Digest, Environment, Kind, Market, Model, Name, Problem, SiteRef};
 use sha2::{Digest as _, Sha256};
 
 use super::decide::Action;
-use crate::clouds::CloudPort;
-use crate::clouds::survey::within;
+use crate::clouds::{CloudPort, WriteError};
 
 /// Longest wait for a change of a pool to be accepted.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -46,12 +45,23 @@ pub(crate) fn token(uid: &str, site: &SiteRef, action: &str, size: u32, counter:
 }
 
 /// Carries `action` out through `port`.
-pub(crate) async fn call(port: &dyn CloudPort, order: &Order<'_>, action: &Action) -> Result<Nodepool, Problem> {
-    if action.make {
-        within(CALL_TIMEOUT, port.deploy_model(deploy_args(order, action))).await
-    } else {
-        within(CALL_TIMEOUT, port.scale_nodepool(scale_args(order, action))).await
-    }
+pub(crate) async fn call(port: &dyn CloudPort, order: &Order<'_>, action: &Action) -> Result<(), WriteError> {
+    let answer = async {
+        if action.make {
+            port.deploy_model(deploy_args(order, action)).await
+        } else {
+            port.scale_nodepool(scale_args(order, action)).await
+        }
+    };
+    within_call(answer).await
+}
+
+/// The answer, or that it did not come in time.
+pub(crate) async fn within_call(answer: impl Future<Output = Result<(), WriteError>>) -> Result<(), WriteError> {
+    tokio::time::timeout(CALL_TIMEOUT, answer).await.unwrap_or_else(|_| {
+        let cause = format!("the cloud did not answer within {} s", CALL_TIMEOUT.as_secs());
+        Err(WriteError::Unknown(Problem::new(Kind::Timeout, cause)))
+    })
 }
 
 fn deploy_args(order: &Order<'_>, action: &Action) -> DeployModelArgs {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cloud::contract::tools::Nodepool;
-use domain::{CloudSite, Deployment, Kind, Name, Problem, SiteRef, Timestamp};
+use domain::{CloudSite, Deployment, Name, Problem, SiteRef, Timestamp};
 use futures_util::future::join_all;
 use planning::allocation::{Allocation, AllocationProblem, allocate};
 use state::objects::{Versioned, delete, put};
@@ -18,6 +18,7 @@ use super::progress::Progress;
 use super::routing::Routing;
 use super::sweep::{control_plane_id, sweep};
 use super::wish::Wish;
+use crate::clouds::WriteError;
 use crate::clouds::survey::CloudView;
 use crate::events::{Event, record};
 use crate::world::World;
@@ -116,15 +117,15 @@ impl Deployments {
         for (action, outcome) in actions.iter().zip(outcomes) {
             run.world.survey.forget(&action.site.cloud);
             let rest = (deployment.uid.clone(), action.site.clone());
-            let Err(problem) = outcome else {
+            let Err(error) = outcome else {
                 self.rests.remove(&rest);
                 continue;
             };
-            tracing::warn!(deployment = %deployment.name, site = %action.site, cause = %problem, "change of a pool failed");
+            tracing::warn!(deployment = %deployment.name, site = %action.site, cause = %error, "change of a pool failed");
             let failures = self.rests.get(&rest).map_or(0, |(failures, _)| *failures);
             let pause_ms = REST_MS.0.saturating_mul(1 << failures.min(10)).min(REST_MS.1);
             self.rests.insert(rest, (failures + 1, now.plus_millis(pause_ms)));
-            events.extend(refused(&mut progress, action, &problem, now));
+            events.extend(refused(&mut progress, action, &error, now));
         }
         if progress == written { Ok(()) } else { commit(run, &progress, &events).await }
     }
@@ -135,8 +136,10 @@ impl Deployments {
     }
 }
 
-async fn perform(run: &Run<'_>, deployment: &Deployment, action: &Action) -> Result<Nodepool, Problem> {
-    let missing = |what: &str| Problem::not_found(format!("{what} of deployment {} is gone", deployment.name));
+async fn perform(run: &Run<'_>, deployment: &Deployment, action: &Action) -> Result<(), WriteError> {
+    let missing = |what: &str| {
+        WriteError::Refused(Problem::not_found(format!("{what} of deployment {} is gone", deployment.name)))
+    };
     let port = run.world.survey.port(&action.site.cloud).ok_or_else(|| missing("a cloud"))?;
     let model = run.wish.models.get(&deployment.model.to_string()).ok_or_else(|| missing("the model"))?;
     let environment =
@@ -146,9 +149,10 @@ async fn perform(run: &Run<'_>, deployment: &Deployment, action: &Action) -> Res
 }
 
 /// Notes a refusal. Where the outcome is unknown the intent stays, and the same call is made again.
-fn refused(progress: &mut Progress, action: &Action, problem: &Problem, now: Timestamp) -> Option<Event> {
+fn refused(progress: &mut Progress, action: &Action, error: &WriteError, now: Timestamp) -> Option<Event> {
     let entry = progress.pools.get_mut(&action.site)?;
-    if !matches!(problem.kind, Kind::Unavailable | Kind::Timeout | Kind::Overloaded) {
+    let problem = error.problem();
+    if matches!(error, WriteError::Refused(_)) {
         entry.intent = None;
     }
     let cause = Some(problem.cause.clone());
@@ -156,7 +160,8 @@ fn refused(progress: &mut Progress, action: &Action, problem: &Problem, now: Tim
         return None;
     }
     entry.problem = cause;
-    let what = format!("{} refused size {}", action.site, action.size);
+    let happened = if entry.intent.is_some() { "did not confirm" } else { "refused" };
+    let what = format!("{} {happened} size {}", action.site, action.size);
     Some(Event { at: now, what, why: problem.cause.clone() })
 }
 

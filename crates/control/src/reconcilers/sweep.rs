@@ -7,7 +7,7 @@ use domain::SiteRef;
 use state::objects::{Stored, get, put};
 use state::{Batch, Expect, StoreError};
 
-use super::calls::{LABEL_CONTROL_PLANE, LABEL_DEPLOYMENT_UID, token};
+use super::calls::{LABEL_CONTROL_PLANE, LABEL_DEPLOYMENT_UID, token, within_call};
 use crate::clouds::survey::CloudView;
 use crate::world::World;
 
@@ -68,7 +68,7 @@ async fn remove(world: &World, site: &SiteRef, pool: &Nodepool, uid: &str) {
             labels: pool.labels.clone(),
         },
     };
-    match port.scale_nodepool(args).await {
+    match within_call(port.scale_nodepool(args)).await {
         Ok(_) => tracing::warn!(%site, pool = %pool.nodepool, "pool without a deployment removed"),
         Err(cause) => tracing::warn!(%site, pool = %pool.nodepool, %cause, "pool without a deployment stays"),
     }

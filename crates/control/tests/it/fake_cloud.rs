@@ -8,7 +8,7 @@ use cloud::contract::tools::{
     CostEstimate, CostLine, DeployModelArgs, Health, Instance, InstanceStatus, Nodepool, Quota, Quotas, RegionHealth,
     ScaleNodepoolArgs,
 };
-use control::CloudPort;
+use control::{CloudPort, WriteError};
 use domain::{GeoPoint, Kind, Market, Money, Name, Problem, Resources, Timestamp};
 
 use crate::fuse::Fuse;
@@ -92,20 +92,22 @@ impl FakeCloud {
         })
     }
 
-    async fn write(&self, effect: impl FnOnce(&mut State) -> Result<Nodepool, Problem>) -> Result<Nodepool, Problem> {
+    async fn write(&self, effect: impl FnOnce(&mut State) -> Result<Nodepool, Problem>) -> Result<(), WriteError> {
         self.fuse
             .pass(async {
                 let mut state = self.state.lock().expect("nobody panicked");
                 if state.silent {
-                    return Err(unheard());
+                    return Err(WriteError::Unknown(unheard()));
                 }
                 match state.faults.pop_front() {
-                    None => effect(&mut state),
-                    Some(Fault::Refuses) => Err(Problem::new(Kind::NoCapacity, "there is no room now")),
-                    Some(Fault::NothingHeardNothingDone) => Err(unheard()),
+                    None => effect(&mut state).map(drop).map_err(WriteError::Refused),
+                    Some(Fault::Refuses) => {
+                        Err(WriteError::Refused(Problem::new(Kind::NoCapacity, "there is no room now")))
+                    }
+                    Some(Fault::NothingHeardNothingDone) => Err(WriteError::Unknown(unheard())),
                     Some(Fault::NothingHeardButDone) => {
                         let _ = effect(&mut state);
-                        Err(unheard())
+                        Err(WriteError::Unknown(unheard()))
                     }
                 }
             })
@@ -274,7 +276,7 @@ impl CloudPort for FakeCloud {
         Ok(CostEstimate { lines: state.sites.iter().map(line).collect(), source: "a test".to_owned() })
     }
 
-    async fn deploy_model(&self, args: DeployModelArgs) -> Result<Nodepool, Problem> {
+    async fn deploy_model(&self, args: DeployModelArgs) -> Result<(), WriteError> {
         self.write(|state| {
             let text = serde_json::to_string(&args).expect("arguments serialise");
             state.once(&args.write.idempotency_token, text, |state| state.deploy(&args))
@@ -282,7 +284,7 @@ impl CloudPort for FakeCloud {
         .await
     }
 
-    async fn scale_nodepool(&self, args: ScaleNodepoolArgs) -> Result<Nodepool, Problem> {
+    async fn scale_nodepool(&self, args: ScaleNodepoolArgs) -> Result<(), WriteError> {
         self.write(|state| {
             let text = serde_json::to_string(&args).expect("arguments serialise");
             state.once(&args.write.idempotency_token, text, |state| state.scale(&args))

@@ -10,3 +10,5 @@ mod fuse;
 mod house;
 mod reconcile;
 mod registration;
+mod stand_in;
+mod wire;

@@ -1,6 +1,6 @@
 //! Which instances go, and when their cloud may be told so.
 
-use cloud::contract::tools::InstanceStatus;
+use cloud::contract::tools::{Instance, InstanceStatus};
 use domain::SiteRef;
 
 use super::{Action, PoolProgress, Removal, Situation};
@@ -66,8 +66,10 @@ pub(super) fn choose_victims(situation: &Situation<'_>, site: &SiteRef) -> Vec<S
 }
 
 fn count(situation: &Situation<'_>, site: &SiteRef) -> usize {
-    let surplus = situation.size(site).saturating_sub(situation.goal(site));
-    usize::try_from(surplus).unwrap_or(usize::MAX)
+    // What drains already goes first of itself: it is either beyond the size, or about to be replaced.
+    let stay = |instance: &&Instance| instance.status != InstanceStatus::Draining;
+    let staying = situation.instances(site).iter().filter(stay).count();
+    staying.saturating_sub(usize::try_from(situation.goal(site)).unwrap_or(usize::MAX))
 }
 
 /// Instances in the order in which they are missed least: those that do not serve, then the youngest. Those that drain
