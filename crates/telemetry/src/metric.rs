@@ -92,6 +92,13 @@ pub const GATEWAY_SNAPSHOT_VERSION: Metric = Metric {
     help: "Version of the routing snapshot in use.",
 };
 
+/// Tool calls that a cloud's server answered.
+pub const CLOUD_TOOL_CALLS: Metric = Metric {
+    name: "mastercontrol_cloud_tool_calls_total",
+    instrument: Instrument::Counter,
+    help: "Calls of a cloud's tools, by tool and outcome.",
+};
+
 /// Every metric, a line for each room.
 pub const TABLE: &[Metric] = &[
     TASK_PANICS,
@@ -104,6 +111,7 @@ pub const TABLE: &[Metric] = &[
     GATEWAY_TOKENS,
     GATEWAY_CONTEXT_DROPPED,
     GATEWAY_SNAPSHOT_VERSION,
+    CLOUD_TOOL_CALLS,
 ];
 
 /// Installs the process's recorder, with the table's help texts and buckets; renders `/metrics`.
