@@ -7,9 +7,6 @@
 //! What is *not* here: the choice of a replica ([`planning::balance`]), counting and cutting of conversations
 //! ([`llm::context`]), keys ([`access::api_key`]); all of them pure.
 
-// The context window is cut in the next change.
-#![allow(dead_code)]
-
 mod acknowledge;
 mod admit;
 mod answers;
@@ -37,6 +34,7 @@ mod snapshot;
 mod stream;
 mod table;
 mod takeover;
+mod text;
 mod window;
 
 use std::io;

@@ -13,7 +13,7 @@ use telemetry::metric;
 use crate::config::GatewayConfig;
 use crate::meter::ModelMeter;
 use crate::replica::Replica;
-use crate::window::ModelText;
+use crate::text::ModelText;
 
 /// A snapshot in use.
 #[derive(Debug, Default)]

@@ -24,6 +24,7 @@ pub(crate) fn take_over(shared: &Arc<Shared>, snapshot: &RoutingSnapshot) {
         model.text.load_in_background();
     }
     tracing::info!(version = table.version, models = table.models.len(), "routing snapshot taken over");
+    // A gauge is a floating-point number; versions are exact in it up to 2⁵³.
     #[allow(clippy::cast_precision_loss)]
     shared.meter.snapshot_version.set(table.version as f64);
     shared.table.store(Arc::new(table));

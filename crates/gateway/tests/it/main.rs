@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod bench;
+mod context;
 mod failover;
 mod health;
 mod limits;

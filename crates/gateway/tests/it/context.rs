@@ -1,0 +1,129 @@
+//! Conversations longer than the window: oldest turns go, and the client is told.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::bench::{Bench, config, eventually, routes, snapshot};
+use crate::upstream::Upstream;
+
+/// A model file whose vocabulary has a token for each printable character, and a template that adds one for each message.
+fn write_model(path: &Path) {
+    let mut bytes = b"GGUF\x03\0\0\0".to_vec();
+    bytes.extend(0_u64.to_le_bytes());
+    let mut entries = Vec::new();
+    let text = |bytes: &mut Vec<u8>, value: &str| {
+        bytes.extend((value.len() as u64).to_le_bytes());
+        bytes.extend(value.as_bytes());
+    };
+    let tokens: Vec<String> = ["<unk>", "<end>"]
+        .into_iter()
+        .map(str::to_owned)
+        .chain((33_u8..127).map(|c| char::from(c).to_string()))
+        .collect();
+    for (key, value) in [
+        ("tokenizer.ggml.model", "llama"),
+        ("tokenizer.chat_template", "{% for m in messages %}{{ m.content }}<end>{% endfor %}"),
+    ] {
+        let mut entry = Vec::new();
+        text(&mut entry, key);
+        entry.extend(8_u32.to_le_bytes());
+        text(&mut entry, value);
+        entries.push(entry);
+    }
+    let mut array = |key: &str, kind: u32, items: Vec<Vec<u8>>| {
+        let mut entry = Vec::new();
+        text(&mut entry, key);
+        entry.extend(9_u32.to_le_bytes());
+        entry.extend(kind.to_le_bytes());
+        entry.extend((items.len() as u64).to_le_bytes());
+        entry.extend(items.concat());
+        entries.push(entry);
+    };
+    array("tokenizer.ggml.scores", 6, tokens.iter().map(|_| 0.0_f32.to_le_bytes().to_vec()).collect());
+    let types = (0..tokens.len()).map(|id| if id < 2 { 3_i32 } else { 1 });
+    array("tokenizer.ggml.token_type", 5, types.map(|kind| kind.to_le_bytes().to_vec()).collect());
+    let written = tokens.iter().map(|token| {
+        let mut item = Vec::new();
+        text(&mut item, token);
+        item
+    });
+    array("tokenizer.ggml.tokens", 8, written.collect());
+    for flag in ["add_bos_token", "add_space_prefix"] {
+        let mut entry = Vec::new();
+        text(&mut entry, &format!("tokenizer.ggml.{flag}"));
+        entry.extend(7_u32.to_le_bytes());
+        entry.push(0);
+        entries.push(entry);
+    }
+    bytes.extend((entries.len() as u64).to_le_bytes());
+    bytes.extend(entries.concat());
+    std::fs::write(path, bytes).expect("written");
+}
+
+/// A gateway over one replica of a model with a window of 400 tokens, once its vocabulary is read.
+async fn bench(upstream: &Upstream, folder: &Path) -> Bench {
+    let artifact = folder.join("model.gguf");
+    write_model(&artifact);
+    let mut snapshot = snapshot(1, routes(&[upstream]));
+    for route in snapshot.models.values_mut() {
+        route.artifact.clone_from(&artifact);
+        route.context_tokens = 400;
+    }
+    let bench = Bench::with_snapshot(&snapshot, config()).await;
+    eventually("the vocabulary is read", || async {
+        let answer = bench.chat(&chat(&[("user", 200)], 10)).await;
+        answer.header("x-mcp-prompt-tokens") == "201"
+    })
+    .await;
+    bench
+}
+
+fn chat(messages: &[(&str, usize)], max_tokens: u64) -> String {
+    let messages: Vec<Value> =
+        messages.iter().map(|(role, length)| json!({"role": role, "content": "x".repeat(*length)})).collect();
+    json!({"model": "demo", "max_tokens": max_tokens, "messages": messages}).to_string()
+}
+
+fn roles_sent(upstream: &Upstream) -> Vec<String> {
+    let request = upstream.seen().requests.pop().expect("a request");
+    let body: Value = serde_json::from_str(request.split("\r\n\r\n").nth(1).expect("a body")).expect("JSON");
+    let messages = body["messages"].as_array().expect("a list").clone();
+    messages.iter().map(|message| message["role"].as_str().expect("a role").to_owned()).collect()
+}
+
+#[tokio::test]
+async fn oldest_turns_are_dropped_and_the_client_is_told() {
+    let (upstream, folder) = (Upstream::start().await, tempfile::tempdir().expect("a folder"));
+    let bench = bench(&upstream, folder.path()).await;
+    let long = [("system", 50), ("user", 150), ("assistant", 100), ("user", 90), ("assistant", 60), ("user", 49)];
+    let answer = bench.chat(&chat(&long, 100)).await;
+    assert_eq!(answer.status, 200);
+    // Six messages of 499 characters and six ends; the first turn has 252 of those 505 tokens.
+    assert_eq!(answer.header("x-mcp-context-dropped"), "messages=2, tokens=252");
+    assert_eq!(answer.header("x-mcp-prompt-tokens"), "253");
+    assert_eq!(roles_sent(&upstream), ["system", "user", "assistant", "user"]);
+}
+
+#[tokio::test]
+async fn what_cannot_fit_is_refused_and_says_why() {
+    let (upstream, folder) = (Upstream::start().await, tempfile::tempdir().expect("a folder"));
+    let bench = bench(&upstream, folder.path()).await;
+    let answer = bench.chat(&chat(&[("system", 200), ("user", 10), ("user", 150)], 100)).await;
+    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (400, "context_length_exceeded"));
+    assert_eq!(answer.json()["error"]["param"], "messages");
+    // A long one is counted off the async threads, with the same result.
+    let answer = bench.chat(&chat(&[("user", 40_000)], 1)).await;
+    assert_eq!(answer.code(), "context_length_exceeded");
+}
+
+#[tokio::test]
+async fn what_must_fit_is_not_counted_and_what_cannot_be_read_is_passed_on() {
+    let (upstream, folder) = (Upstream::start().await, tempfile::tempdir().expect("a folder"));
+    let bench = bench(&upstream, folder.path()).await;
+    let short = bench.chat(&chat(&[("user", 10)], 10)).await;
+    assert_eq!((short.status.as_u16(), short.header("x-mcp-prompt-tokens")), (200, ""));
+    let odd = format!(r#"{{"model":"demo","messages":"{}"}}"#, "x".repeat(500));
+    assert_eq!(bench.chat(&odd).await.status, 200);
+    assert!(upstream.seen().requests.pop().expect("a request").contains(&"x".repeat(500)));
+}
