@@ -21,7 +21,8 @@ pub struct Chunk {
 }
 
 /// Divides `budget` tokens: first one token to each sequence that needs only one, so that no answer waits for another's
-/// prompt; then the rest to prompts, in order of arrival.
+/// prompt; then the rest to prompts, in order of arrival. The parts come in the order of slots, because llama.cpp
+/// computes sequences together only when their numbers follow each other.
 pub fn plan(pending: &[Pending], budget: usize) -> Vec<Chunk> {
     let mut left = budget;
     let mut chunks = Vec::with_capacity(pending.len());
@@ -36,6 +37,7 @@ pub fn plan(pending: &[Pending], budget: usize) -> Vec<Chunk> {
     let mut prompts: Vec<&Pending> = pending.iter().filter(|p| p.tokens > 1).collect();
     prompts.sort_by_key(|p| p.arrival);
     prompts.into_iter().for_each(&mut take);
+    chunks.sort_by_key(|chunk| chunk.slot);
     chunks
 }
 
@@ -54,7 +56,7 @@ mod tests {
         let chunks = plan(&pending, 512);
         assert_eq!(
             chunks,
-            [Chunk { slot: 1, tokens: 1 }, Chunk { slot: 2, tokens: 300 }, Chunk { slot: 0, tokens: 211 }]
+            [Chunk { slot: 0, tokens: 211 }, Chunk { slot: 1, tokens: 1 }, Chunk { slot: 2, tokens: 300 }]
         );
     }
 
