@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use domain::{Clock as _, KeyGrant, ModelRoute, Money, ReplicaRoute, RoutingSnapshot, SystemClock};
 use gateway::{Gateway, GatewayConfig};
@@ -10,9 +9,6 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::load::KEY;
-
-/// How often the recorder's histograms are folded; without it they grow with every request.
-const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Prints its port and serves until it is killed.
 pub(crate) async fn serve(upstream: u16) -> anyhow::Result<()> {
@@ -23,13 +19,6 @@ pub(crate) async fn serve(upstream: u16) -> anyhow::Result<()> {
     let config = GatewayConfig { snapshot_file: Some(path), ..GatewayConfig::default() };
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?.port());
-    let upkeep = metrics.clone();
-    telemetry::tasks::spawn("metrics upkeep", async move {
-        loop {
-            tokio::time::sleep(UPKEEP).await;
-            upkeep.run_upkeep();
-        }
-    });
     let gateway = Gateway::new(config, None, Arc::new(SystemClock), rand::random())
         .with_metrics_page(Arc::new(move || metrics.render()));
     Ok(gateway.serve(listener, CancellationToken::new()).await?)
