@@ -88,6 +88,6 @@ pub struct GatewayStatus {
     pub snapshot_version: u64,
     /// Requests still running on each replica that the snapshot marks as draining.
     pub draining: BTreeMap<String, u32>,
-    /// When this was written.
+    /// When this was written: on every change, and every few seconds while the gateway serves.
     pub at: Timestamp,
 }

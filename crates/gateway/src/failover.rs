@@ -40,11 +40,12 @@ pub(crate) async fn answer(shared: Arc<Shared>, model: Arc<Model>, call: Outgoin
             Err(reasons) if last.is_none() => return Err(Refusal::no_replica(&describe(&reasons))),
             Err(_) => None,
         };
-        let (Some(pick), true) = (pick, last.is_none() || attempts > 0) else {
-            return Err(exhausted(attempts, last, busy));
-        };
-        if attempts > 0 && pick.despite.is_some() {
-            pause(&shared, attempts).await;
+        let Some(pick) = pick else { return Err(exhausted(attempts, last, busy)) };
+        if let Some(failure) = &last {
+            model.meter.retried(failure.reason());
+            if pick.despite.is_some() {
+                pause(&shared, attempts).await;
+            }
         }
         let seat = &model.seats[pick.index];
         let replica = Arc::clone(&seat.replica);
@@ -53,7 +54,6 @@ pub(crate) async fn answer(shared: Arc<Shared>, model: Arc<Model>, call: Outgoin
             Err(failure) => {
                 tracing::debug!(replica = %replica.id, cause = %failure, "attempt failed");
                 blame(&shared, &replica, &failure);
-                model.meter.retried(failure.reason());
                 if let Failure::Busy { status, retry_after_seconds } = failure {
                     busy = Some(Refusal::replicas_busy(status, retry_after_seconds));
                 }

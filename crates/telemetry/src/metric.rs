@@ -3,6 +3,8 @@
 //! Names follow the OpenTelemetry `gen_ai_*` conventions where they exist; our own begin with `mastercontrol_`. Label
 //! values come from bounded sets: model names that exist, sites, outcomes; never from request text.
 
+use std::time::Duration;
+
 use metrics::Unit;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
@@ -171,6 +173,9 @@ pub const TABLE: &[Metric] = &[
     CLOUD_TOOL_CALLS,
 ];
 
+/// How often observations are folded into their buckets.
+const UPKEEP: Duration = Duration::from_secs(5);
+
 /// Installs the process's recorder, with the table's help texts and buckets; renders `/metrics`.
 /// Fails when a recorder is installed already.
 pub fn install() -> Result<PrometheusHandle, String> {
@@ -183,6 +188,7 @@ pub fn install() -> Result<PrometheusHandle, String> {
         }
     }
     let handle = builder.install_recorder().map_err(|e| e.to_string())?;
+    keep_up(handle.clone())?;
     for metric in TABLE {
         match metric.instrument {
             Instrument::Counter => metrics::describe_counter!(metric.name, Unit::Count, metric.help),
@@ -191,6 +197,19 @@ pub fn install() -> Result<PrometheusHandle, String> {
         }
     }
     Ok(handle)
+}
+
+/// Folds observations for as long as the process lives: a histogram that nobody scrapes would grow with each of them.
+/// A thread and not a task, because a recorder may be installed before there is a runtime.
+fn keep_up(handle: PrometheusHandle) -> Result<(), String> {
+    let fold = move || {
+        loop {
+            std::thread::park_timeout(UPKEEP);
+            handle.run_upkeep();
+        }
+    };
+    let thread = std::thread::Builder::new().name("metrics upkeep".to_owned()).spawn(fold);
+    thread.map(drop).map_err(|e| format!("the thread for metrics does not start: {e}"))
 }
 
 #[cfg(test)]

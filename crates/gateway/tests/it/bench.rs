@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use domain::{KeyGrant, ModelRoute, Money, ReplicaRoute, RoutingSnapshot, SystemClock, Timestamp};
-use gateway::{Gateway, GatewayConfig};
+use gateway::{Gateway, GatewayConfig, MetricsPage};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -100,22 +100,30 @@ impl Bench {
     }
 
     pub async fn with_snapshot(snapshot: &RoutingSnapshot, config: GatewayConfig) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("snapshot.json");
-        std::fs::write(&path, serde_json::to_vec(snapshot).expect("JSON")).expect("written");
-        Self::start(GatewayConfig { snapshot_file: Some(path), ..config }, None, folder).await
+        Self::start(on_disk(snapshot, config), None, None).await
+    }
+
+    pub async fn with_page(snapshot: &RoutingSnapshot, config: GatewayConfig, page: MetricsPage) -> Self {
+        Self::start(on_disk(snapshot, config), None, Some(page)).await
     }
 
     pub async fn with_store(store: SharedStore, config: GatewayConfig) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        Self::start(config, Some(store), folder).await
+        Self::start((config, folder), Some(store), None).await
     }
 
-    async fn start(config: GatewayConfig, store: Option<SharedStore>, folder: tempfile::TempDir) -> Self {
+    async fn start(
+        (config, folder): (GatewayConfig, tempfile::TempDir),
+        store: Option<SharedStore>,
+        page: Option<MetricsPage>,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let stop = CancellationToken::new();
-        let gateway = Gateway::new(config, store, Arc::new(SystemClock), 7);
+        let mut gateway = Gateway::new(config, store, Arc::new(SystemClock), 7);
+        if let Some(page) = page {
+            gateway = gateway.with_metrics_page(page);
+        }
         let serving = telemetry::tasks::spawn("gateway under test", gateway.serve(listener, stop.clone()));
         Self { address, stop, serving, _folder: folder }
     }
@@ -148,6 +156,14 @@ impl Bench {
         let ended = tokio::time::timeout(Duration::from_secs(20), self.serving).await;
         ended.expect("drained in time").expect("joined").expect("no panic").expect("no error");
     }
+}
+
+/// A configuration whose snapshot is on disk already.
+fn on_disk(snapshot: &RoutingSnapshot, config: GatewayConfig) -> (GatewayConfig, tempfile::TempDir) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("snapshot.json");
+    std::fs::write(&path, serde_json::to_vec(snapshot).expect("JSON")).expect("written");
+    (GatewayConfig { snapshot_file: Some(path), ..config }, folder)
 }
 
 pub fn post(path: &str, key: &str, body: &str) -> Request<Full<Bytes>> {

@@ -9,6 +9,7 @@ mod context;
 mod failover;
 mod health;
 mod limits;
+mod metrics;
 mod snapshots;
 mod streams;
 mod upstream;

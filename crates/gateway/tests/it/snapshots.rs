@@ -160,3 +160,14 @@ async fn what_runs_on_a_draining_replica_is_told_until_it_has_ended() {
     drop(sender);
     eventually("none runs", told(0)).await;
 }
+
+#[tokio::test]
+async fn a_gateway_with_no_news_says_that_it_is_there() {
+    let store = SwitchedStore::new();
+    store.publish(&snapshot(1, Vec::new())).await;
+    let _bench = Bench::with_store(store.clone(), config()).await;
+    let told_at = || async { store.status().await.map(|status| status.at) };
+    eventually("acknowledged", || async { told_at().await.is_some() }).await;
+    let first = told_at().await;
+    eventually("told again", || async { told_at().await > first }).await;
+}
