@@ -17,6 +17,9 @@ pub(crate) const PROTOCOL: &str = "2026-07-28";
 /// Longest answer, in bytes.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
 
+/// The JSON-RPC code for a request that names an unknown tool, or is not of its form.
+const INVALID_PARAMS: i64 = -32_602;
+
 /// A tool as a server lists it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -51,6 +54,8 @@ pub(super) enum Reached {
     Not(String),
     /// The token was refused.
     Unauthenticated,
+    /// It was answered: the request is not valid.
+    Refused(String),
     /// It was answered, and not as it should be.
     Wrong(String),
 }
@@ -62,6 +67,10 @@ impl Reached {
             Self::NoToken(problem) => CallError::Refused { problem: Box::new(problem), operation: None },
             Self::Not(cause) => CallError::Unreachable { cloud, cause },
             Self::Unauthenticated => CallError::Unauthenticated { cloud },
+            Self::Refused(cause) => {
+                let problem = Problem::invalid(cause).next(format!("see which tools the cloud {cloud:?} has"));
+                CallError::Refused { problem: Box::new(problem), operation: None }
+            }
             Self::Wrong(cause) => CallError::Protocol { cloud, cause },
         }
     }
@@ -104,6 +113,9 @@ pub(super) async fn send(
         return Err(Reached::Wrong(format!("HTTP {status} without a JSON-RPC answer")));
     };
     if let Some(error) = answer.get("error") {
+        if error["code"] == INVALID_PARAMS {
+            return Err(Reached::Refused(error["message"].as_str().unwrap_or("the request is not valid").to_owned()));
+        }
         return Err(Reached::Wrong(format!("HTTP {status}: {error}")));
     }
     match answer.get_mut("result") {
@@ -119,11 +131,22 @@ fn mirror(mut builder: RequestBuilder, request: &Request<'_>) -> RequestBuilder 
     let properties = find(tool).and_then(|spec| spec.input_schema.get("properties")).and_then(Value::as_object);
     for (name, schema) in properties.into_iter().flatten() {
         let header = schema.get("x-mcp-header").and_then(Value::as_str);
-        if let (Some(header), Some(value)) = (header, request.params["arguments"].get(name).and_then(Value::as_str)) {
-            builder = builder.header(format!("mcp-param-{header}"), header_value(value));
+        let value = request.params["arguments"].get(name).and_then(primitive_text);
+        if let (Some(header), Some(value)) = (header, value) {
+            builder = builder.header(format!("mcp-param-{header}"), header_value(&value));
         }
     }
     builder
+}
+
+/// A value as it stands in a header: text, number or truth value. Also one of the wrong type, which the tool then refuses
+/// by its name.
+fn primitive_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        _ => None,
+    }
 }
 
 /// A header value as the specification encodes it: plain where it can be, else Base64 in `=?base64?…?=`.

@@ -16,9 +16,24 @@ pub(super) fn input_schema<T: JsonSchema>() -> Map<String, Value> {
     schema
 }
 
-/// The output schema of an envelope `T`. Further properties may be added to results later, so they are allowed.
+/// The output schema of an envelope `T`. Further properties may be added to results later, so they are allowed. What is
+/// the same for all tools is described once, by its name: a list of tools is read by models, which pay for each word.
 pub(super) fn output_schema<T: JsonSchema>() -> Map<String, Value> {
-    plain_schema::<T>()
+    let mut schema = plain_schema::<T>();
+    for part in ["status", "operation", "cost", "error"] {
+        if let Some(part) = schema.get_mut("properties").and_then(|all| all.get_mut(part)) {
+            drop_descriptions(part);
+        }
+    }
+    schema
+}
+
+fn drop_descriptions(schema: &mut Value) {
+    let Value::Object(object) = schema else { return };
+    object.remove("description");
+    if let Some(Value::Object(properties)) = object.get_mut("properties") {
+        properties.values_mut().for_each(drop_descriptions);
+    }
 }
 
 fn plain_schema<T: JsonSchema>() -> Map<String, Value> {

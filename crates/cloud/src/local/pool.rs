@@ -144,3 +144,65 @@ impl Stored for StoredBucket {
         format!("{}/{}", self.region, self.bucket)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn pool(size: u32, slots: Vec<Slot>) -> Pool {
+        Pool {
+            region: "us-east".to_owned(),
+            nodepool: "p".to_owned(),
+            model: "demo:1.0".parse().expect("a model"),
+            artifact: PathBuf::new(),
+            digest: "0".repeat(64).parse().expect("a digest"),
+            resources: Resources { cpu_milli: 1, memory_bytes: 1, gpu: 0 },
+            market: Market::OnDemand,
+            price_per_hour: Money::ZERO,
+            labels: BTreeMap::new(),
+            size,
+            made_by: String::new(),
+            made_at: Timestamp(0),
+            slots,
+        }
+    }
+
+    /// Slots of any kind: some leave, some of those to be replaced.
+    fn slots() -> impl Strategy<Value = Vec<Slot>> {
+        proptest::collection::vec((any::<Option<bool>>(), 0_i64..5), 0..12).prop_map(|kinds| {
+            let slot = |(index, (leaving, since)): (usize, (Option<bool>, i64))| Slot {
+                leaving: leaving.map(|replace| Leaving { reason: String::new(), deadline: Timestamp(9), replace }),
+                ..Slot::new(format!("i-{index}"), Timestamp(since))
+            };
+            kinds.into_iter().enumerate().map(slot).collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_pool_comes_to_its_size_and_takes_the_named_first(
+            before in slots(), size in 0_u32..12, named in proptest::collection::vec(0_usize..12, 0..4), ready in 0_usize..12,
+        ) {
+            let named: Vec<String> = named.iter().map(|index| format!("i-{index}")).collect();
+            let is_ready = |id: &str| id < format!("i-{ready}").as_str();
+            let mut after = pool(size, before.clone());
+            after.shrink(&named, &is_ready, Timestamp(7));
+            let mut made = 0;
+            after.fill(Timestamp(8), &mut || { made += 1; format!("new-{made}") });
+            prop_assert_eq!(after.staying(), size as usize);
+            let stayed = before.iter().filter(|slot| slot.stays()).count();
+            prop_assert_eq!(made, (size as usize).saturating_sub(stayed));
+            // Who leaves is never asked to stay, and a stranger never leaves before one who was named.
+            let left = |slot: &Slot| after.slots.iter().any(|now| now.instance == slot.instance && !now.stays());
+            prop_assert!(before.iter().filter(|slot| !slot.stays()).all(left));
+            let chosen: Vec<&Slot> = before.iter().filter(|slot| slot.stays() && left(slot)).collect();
+            let spared: Vec<&Slot> = before.iter().filter(|slot| slot.stays() && !left(slot)).collect();
+            for (gone, kept) in chosen.iter().flat_map(|gone| spared.iter().map(move |kept| (gone, kept))) {
+                let rank = |slot: &Slot| (!named.contains(&slot.instance), is_ready(&slot.instance));
+                prop_assert!(rank(gone) <= rank(kept), "{} left, and {} stayed", gone.instance, kept.instance);
+            }
+        }
+    }
+}

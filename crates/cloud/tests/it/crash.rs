@@ -47,6 +47,14 @@ struct Host {
     client: CloudClient,
 }
 
+impl Drop for Host {
+    fn drop(&mut self) {
+        // Also when a test fails. A second kill does nothing.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 impl Host {
     async fn start(folder: &Path) -> Self {
         let _ = std::fs::remove_file(folder.join("url"));
@@ -68,9 +76,8 @@ impl Host {
         Self { process, client: client(&url, &signer(), "control", "operator") }
     }
 
-    fn kill(mut self) {
-        self.process.kill().expect("killed");
-        self.process.wait().expect("reaped");
+    fn kill(self) {
+        drop(self);
     }
 
     async fn pools(&self) -> Vec<Nodepool> {
@@ -135,6 +142,12 @@ async fn killed_at_any_moment_it_comes_back_with_the_same_instances() {
         host = Host::start(folder.path()).await;
         resize(&host.client, folder.path(), size, &token).await.expect("the same call again");
         host.settles(folder.path(), size).await;
+        // Killed while nothing is to be done, it finds exactly the processes that it left.
+        let before = instances_of(folder.path());
+        host.kill();
+        host = Host::start(folder.path()).await;
+        host.settles(folder.path(), size).await;
+        assert_eq!(instances_of(folder.path()), before, "round {round}");
     }
     resize(&host.client, folder.path(), 0, "the-end").await.expect("it goes");
     host.settles(folder.path(), 0).await;

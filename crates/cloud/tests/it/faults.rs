@@ -73,6 +73,8 @@ async fn instances_outlive_their_cloud_and_are_adopted() {
     let pool = world.until_ready("us-east", 3).await;
     let after = instances_of(world.folder.path());
     assert_eq!(after.iter().filter(|found| before.contains(found)).count(), 2, "two were adopted");
+    assert_eq!(after.len(), 3, "and one was started");
+    assert_eq!(pool.instances.iter().map(|instance| instance.restarts).sum::<u32>(), 1);
     assert!(pool.instances.iter().all(|instance| instance.id != dead));
     // An adopted one that dies is noticed like any other.
     let (adopted, pid) = after.iter().find(|found| before.contains(found)).expect("one").clone();

@@ -43,8 +43,10 @@ async fn the_client_lists_calls_by_type_and_calls_by_name() {
     assert_eq!(envelope.resource.expect("quotas")["quotas"][0]["limit"], 8);
     let failed = world.client.call_json("get_quotas", json!({ "region": "zürich" })).await.expect("an envelope");
     assert_eq!((failed.status, failed.error.expect("why").field.as_deref()), (Status::Failed, Some("region")));
-    let unknown = world.client.call_json("format_disk", json!({})).await;
-    assert!(matches!(unknown, Err(CallError::Protocol { .. })), "{unknown:?}");
+    let wrong = world.client.call_json("get_quotas", json!({ "region": 5 })).await.expect("an envelope");
+    assert_eq!(wrong.error.expect("why").field.as_deref(), Some("region"));
+    let Err(unknown) = world.client.call_json("format_disk", json!({})).await else { panic!("there is no such tool") };
+    assert_eq!(Problem::from(unknown).cause, r#"there is no tool "format_disk""#);
     for tool in ["provision_compute", "failover_route", "rotate_secret"] {
         let args = match tool {
             "provision_compute" => json!({ "region": "us-east", "name": "n", "instance_type": "t", "count": 1 }),
