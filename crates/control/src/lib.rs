@@ -22,7 +22,6 @@ use state::SharedStore;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use self::clouds::mcp::McpCloud;
 use self::clouds::outage::Patience;
 use self::clouds::survey::Survey;
 pub use self::clouds::{CloudPort, WriteError};

@@ -37,6 +37,8 @@ pub(super) async fn view(world: &World, deployment: &Deployment) -> Result<Deplo
     let sites = site_views(world, &progress, replicas);
     let replicas = || sites.iter().flat_map(|site| &site.replicas);
     let ready = replicas().filter(|replica| replica.phase == ReplicaPhase::Ready).count();
+    // Some may be about to leave for others that start: only when all that is there serves is it at rest.
+    let at_rest = ready == replicas().count();
     let ready = u32::try_from(ready).unwrap_or(u32::MAX);
     Ok(DeploymentView {
         name: deployment.name.clone(),
@@ -44,7 +46,7 @@ pub(super) async fn view(world: &World, deployment: &Deployment) -> Result<Deplo
         model: deployment.model.clone(),
         environment: deployment.environment.clone(),
         market: deployment.market,
-        phase: phase(deployment, &progress, ready),
+        phase: phase(deployment, &progress, at_rest && ready == deployment.replicas),
         message: progress.message.clone(),
         replicas_wanted: deployment.replicas,
         replicas_ready: ready,
@@ -55,13 +57,13 @@ pub(super) async fn view(world: &World, deployment: &Deployment) -> Result<Deplo
     })
 }
 
-fn phase(deployment: &Deployment, progress: &Progress, ready: u32) -> DeploymentPhase {
+fn phase(deployment: &Deployment, progress: &Progress, as_wanted: bool) -> DeploymentPhase {
     let under_way = progress.pools.values().any(|pool| pool.intent.is_some());
     if deployment.deleting {
         DeploymentPhase::Deleting
     } else if progress.message.is_some() {
         DeploymentPhase::Degraded
-    } else if ready == deployment.replicas && !under_way {
+    } else if as_wanted && !under_way {
         DeploymentPhase::Ready
     } else {
         DeploymentPhase::Progressing

@@ -1,6 +1,6 @@
 //! The clouds as the control plane sees them: a narrow port, and what was last seen through it.
 
-pub mod mcp;
+pub mod client;
 pub mod outage;
 pub mod sites;
 pub mod survey;

@@ -3,8 +3,9 @@
 use domain::routing::GatewayStatus;
 use domain::{RoutingSnapshot, Timestamp};
 
-/// How long the word of a gateway counts, in milliseconds. One that is silent for longer is gone, and serves nobody.
-const GATEWAY_LIVE_MS: i64 = 10_000;
+/// A gateway that runs takes a snapshot over and says so within this time, in milliseconds. It tells every change, and
+/// nothing while nothing changes, so its silence alone means nothing.
+const GATEWAY_ANSWERS_MS: i64 = 5_000;
 
 /// The current snapshot and the gateways' acknowledgements.
 #[derive(Debug, Clone, Default)]
@@ -26,13 +27,16 @@ impl Routing {
         (!taking).then_some(snapshot.version)
     }
 
-    /// Whether every live gateway has taken over `version` or a later one, and has nothing in flight on `replicas`.
+    /// Whether every gateway has taken over `version` or a later one, and has nothing in flight on `replicas`. One that
+    /// has said nothing since `since`, when the removal began, and has had time to, is gone and serves nobody.
     #[must_use]
-    pub fn all_acknowledged(&self, version: u64, replicas: &[String], now: Timestamp) -> bool {
-        let live = |status: &&GatewayStatus| now.micros_since(status.at) <= GATEWAY_LIVE_MS * 1_000;
-        self.gateways.iter().filter(live).all(|status| {
-            let idle = |id: &String| status.draining.get(id).is_none_or(|count| *count == 0);
-            status.snapshot_version >= version && replicas.iter().all(idle)
+    pub fn all_acknowledged(&self, version: u64, replicas: &[String], since: Timestamp, now: Timestamp) -> bool {
+        let idle = |status: &GatewayStatus, id: &String| status.draining.get(id).is_none_or(|count| *count == 0);
+        self.gateways.iter().all(|status| {
+            if status.snapshot_version >= version {
+                return replicas.iter().all(|id| idle(status, id));
+            }
+            now.micros_since(status.at.max(since)) > GATEWAY_ANSWERS_MS * 1_000
         })
     }
 }

@@ -5,7 +5,6 @@
 
 pub mod deployments;
 pub mod environments;
-mod gguf_header;
 pub mod keys;
 pub mod model_file;
 pub mod models;

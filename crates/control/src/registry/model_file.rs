@@ -1,16 +1,20 @@
 //! A model file as it is found: what it says of itself, whether it is whole, and its digest.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek};
+use std::io::{Read, Seek};
 use std::path::Path;
 
 use domain::{Digest, Problem};
+use llm::context::{GgufError, Metadata, Tensors};
 use sha2::{Digest as _, Sha256};
-
-use super::gguf_header::{Header, HeaderError, Value, read_header};
 
 /// Architectures of the LLaMA family that llama.cpp serves and that are tried here.
 pub const ARCHITECTURES: [&str; 8] = ["llama", "llama4", "mistral", "mistral3", "qwen2", "qwen3", "gemma2", "gemma3"];
+
+/// As much of a file is read for its head at first, in bytes; twice as much each time that this is too little.
+const HEAD_BYTES: u64 = 1 << 20;
+/// The longest head that is read, in bytes. Large vocabularies take some tens of megabytes.
+const HEAD_MAX_BYTES: u64 = 256 << 20;
 
 /// What a model file says and is.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,34 +32,48 @@ pub(crate) struct ModelFile {
 pub(crate) fn inspect(path: &Path) -> Result<ModelFile, Problem> {
     let mut file = open(path)?;
     let size_bytes = file.metadata().map_err(|error| unreadable(path, &error))?.len();
-    let header = read_header(BufReader::new(&file)).map_err(|error| not_a_model(path, &error))?;
-    if size_bytes < header.ends_at {
+    let (metadata, tensors) = head(&mut file, path, size_bytes)?;
+    if size_bytes < tensors.ends_at {
         let cause = format!(
             "{} is truncated: it has {size_bytes} bytes, and its tensors reach to byte {}",
             path.display(),
-            header.ends_at
+            tensors.ends_at
         );
         return Err(Problem::invalid(cause).next("download or copy it again").at("path"));
     }
-    let architecture = text(&header, "general.architecture").ok_or_else(|| {
+    let architecture = metadata.architecture().filter(|name| !name.is_empty()).ok_or_else(|| {
         Problem::invalid(format!("{} names no architecture", path.display()))
             .next("convert it again with llama.cpp's converter")
             .at("path")
     })?;
-    let context_tokens = context_tokens(&header, &architecture).ok_or_else(|| {
+    let context_tokens = metadata.context_tokens().and_then(|tokens| u32::try_from(tokens).ok());
+    let context_tokens = context_tokens.filter(|tokens| *tokens > 0).ok_or_else(|| {
         Problem::invalid(format!("{} does not say how long its context is", path.display()))
             .next(format!("it needs the metadata {architecture}.context_length"))
             .at("path")
     })?;
-    file.rewind().map_err(|error| unreadable(path, &error))?;
     Ok(ModelFile {
         digest: digest(&mut file).map_err(|error| unreadable(path, &error))?,
         size_bytes,
         context_tokens,
-        parameters: Some(header.parameters).filter(|count| *count > 0),
-        title: text(&header, "general.name"),
-        architecture,
+        parameters: Some(tensors.parameters).filter(|count| *count > 0),
+        title: metadata.text("general.name").filter(|title| !title.is_empty()).map(str::to_owned),
+        architecture: architecture.to_owned(),
     })
+}
+
+/// The file's head: read until it is whole.
+fn head(file: &mut File, path: &Path, size_bytes: u64) -> Result<(Metadata, Tensors), Problem> {
+    let mut bytes = Vec::new();
+    let mut wanted = HEAD_BYTES;
+    loop {
+        let missing = wanted.saturating_sub(bytes.len() as u64);
+        file.by_ref().take(missing).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
+        match Tensors::parse(&bytes) {
+            Err(GgufError::Truncated) if (bytes.len() as u64) < size_bytes && wanted < HEAD_MAX_BYTES => wanted *= 2,
+            outcome => return outcome.map_err(|error| not_a_model(path, &error)),
+        }
+    }
 }
 
 fn open(path: &Path) -> Result<File, Problem> {
@@ -69,6 +87,7 @@ fn open(path: &Path) -> Result<File, Problem> {
 
 /// SHA-256 of the file, in pieces of a megabyte.
 fn digest(file: &mut File) -> std::io::Result<Digest> {
+    file.rewind()?;
     let mut hasher = Sha256::new();
     let mut piece = vec![0; 1 << 20];
     loop {
@@ -80,31 +99,16 @@ fn digest(file: &mut File) -> std::io::Result<Digest> {
     }
 }
 
-fn text(header: &Header, key: &str) -> Option<String> {
-    match header.metadata.get(key)? {
-        Value::Text(text) if !text.is_empty() => Some(text.clone()),
-        Value::Text(_) | Value::Unsigned(_) => None,
-    }
-}
-
-fn context_tokens(header: &Header, architecture: &str) -> Option<u32> {
-    match header.metadata.get(&format!("{architecture}.context_length"))? {
-        Value::Unsigned(tokens) => u32::try_from(*tokens).ok().filter(|tokens| *tokens > 0),
-        Value::Text(_) => None,
-    }
-}
-
 fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
     let cause = format!("{} cannot be read: {error}", path.display());
     Problem::invalid(cause).next("check the path and its permissions").at("path")
 }
 
-fn not_a_model(path: &Path, error: &HeaderError) -> Problem {
+fn not_a_model(path: &Path, error: &GgufError) -> Problem {
     let next = match error {
-        HeaderError::Magic => "name a GGUF file; other formats are converted with llama.cpp's converter",
-        HeaderError::Version(_) => "convert the model again with a current converter",
-        HeaderError::Truncated | HeaderError::Broken(_) => "download or copy it again",
-        HeaderError::Io(_) => "check the disk",
+        GgufError::NotGguf => "name a GGUF file; other formats are converted with llama.cpp's converter",
+        GgufError::Version(_) => "convert the model again with a current converter",
+        GgufError::Truncated | GgufError::Invalid(_) => "download or copy it again",
     };
-    Problem::invalid(format!("{} is no GGUF file that can be served: {error}", path.display())).next(next).at("path")
+    Problem::invalid(format!("{} cannot be served: {error}", path.display())).next(next).at("path")
 }

@@ -43,6 +43,11 @@ impl House {
         Self { store, cloud, clock, fuse, control, gateway: Some(Default::default()), folder, starts: 0 }
     }
 
+    /// Another process beside this one, on the same state.
+    pub fn neighbour(&self) -> Control {
+        start_as("control-2", &self.store, &self.cloud, &self.clock, &self.fuse, 77)
+    }
+
     /// The process is gone, and another is started on the same state.
     pub fn restart(&mut self) {
         self.starts += 1;
@@ -150,9 +155,20 @@ fn start(
     fuse: &Arc<Fuse>,
     seed: u64,
 ) -> Control {
+    start_as("control-1", store, cloud, clock, fuse, seed)
+}
+
+fn start_as(
+    holder: &str,
+    store: &Arc<MemoryStore>,
+    cloud: &Arc<FakeCloud>,
+    clock: &Arc<ManualClock>,
+    fuse: &Arc<Fuse>,
+    seed: u64,
+) -> Control {
     let store = Arc::new(FusedStore { inner: store.clone(), fuse: fuse.clone() });
     let clouds: Vec<Arc<dyn CloudPort>> = vec![cloud.clone()];
-    let config = ControlConfig::new(TOKEN, "control-1");
+    let config = ControlConfig::new(TOKEN, holder);
     Control::new(config, store, clouds, clock.clone(), StdRng::seed_from_u64(seed)).expect("a sound configuration")
 }
 

@@ -8,6 +8,7 @@ mod crash;
 mod fake_cloud;
 mod fuse;
 mod house;
+mod leadership;
 mod reconcile;
 mod registration;
 mod stand_in;

@@ -72,9 +72,9 @@ async fn what_is_no_model_is_refused() {
     std::fs::write(folder.join("huge.gguf"), &huge).expect("room on the disk");
     let unsaid = write_model(folder, "unsaid.gguf", "", 0);
     for (path, says) in [
-        (folder.join("text.gguf"), "letters GGUF"),
+        (folder.join("text.gguf"), "not a GGUF file"),
         (folder.join("old.gguf"), "version 1"),
-        (folder.join("huge.gguf"), "too many tensors"),
+        (folder.join("huge.gguf"), "too many entries"),
         (unsaid, "no architecture"),
         (folder.join("missing.gguf"), "cannot be read"),
         (folder.to_path_buf(), "is not a file"),

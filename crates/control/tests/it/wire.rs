@@ -10,7 +10,8 @@ use cloud::client::{ClientConfig, CloudClient, SignedTokens};
 use cloud::local::{LocalCloud, LocalCloudConfig};
 use cloud::server::ServerAccess;
 use control::api::types::{DeploymentPhase, DeploymentView, ListOf, ReplicaLogs};
-use control::{CloudPort, Control, ControlConfig, McpCloud};
+use control::clouds::client::CloudClientPort;
+use control::{CloudPort, Control, ControlConfig};
 use domain::{ReplicaPhase, SystemClock};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
@@ -58,7 +59,8 @@ impl Installation {
         let tokens = Arc::new(SignedTokens::new(signer, "control", &["operator"], 300));
         let clock = Arc::new(SystemClock);
         let client = CloudClient::new("local", &audience, tokens, clock.clone(), ClientConfig::default());
-        let port: Arc<dyn CloudPort> = Arc::new(McpCloud::new(client.expect("a client")).expect("a name"));
+        let port: Arc<dyn CloudPort> =
+            Arc::new(CloudClientPort::new("local".parse().expect("a name"), client.expect("a client")));
         let rng = StdRng::from_os_rng();
         let control = Control::new(ControlConfig::new(TOKEN, "control-1"), store.clone(), vec![port], clock, rng);
         let control = control.expect("a sound configuration");

@@ -66,7 +66,11 @@ pub struct Metadata {
 impl Metadata {
     /// Reads the head of a file from its first bytes.
     pub fn parse(bytes: &[u8]) -> Result<Self, GgufError> {
-        let mut cursor = Cursor { rest: bytes };
+        Self::read(&mut Cursor { rest: bytes })
+    }
+
+    /// Reads the metadata, and leaves the cursor where the list of tensors begins.
+    pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Self, GgufError> {
         let magic = cursor.take(4).map_err(|_| GgufError::NotGguf)?;
         if magic != b"GGUF" {
             return Err(GgufError::NotGguf);
@@ -149,8 +153,9 @@ impl Metadata {
     }
 }
 
-struct Cursor<'a> {
-    rest: &'a [u8],
+/// What is left of the head to read.
+pub(super) struct Cursor<'a> {
+    pub(super) rest: &'a [u8],
 }
 
 impl<'a> Cursor<'a> {
@@ -164,15 +169,15 @@ impl<'a> Cursor<'a> {
         self.take(N)?.try_into().map_err(|_| GgufError::Truncated)
     }
 
-    fn u32(&mut self) -> Result<u32, GgufError> {
+    pub(super) fn u32(&mut self) -> Result<u32, GgufError> {
         self.array().map(u32::from_le_bytes)
     }
 
-    fn u64(&mut self) -> Result<u64, GgufError> {
+    pub(super) fn u64(&mut self) -> Result<u64, GgufError> {
         self.array().map(u64::from_le_bytes)
     }
 
-    fn text(&mut self) -> Result<String, GgufError> {
+    pub(super) fn text(&mut self) -> Result<String, GgufError> {
         let length = self.u64()?;
         if length > STRING_MAX_BYTES {
             return Err(GgufError::Invalid("a string is too long"));

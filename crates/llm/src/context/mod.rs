@@ -1,6 +1,6 @@
 //! A context window that holds: tokens counted with the model's own vocabulary, in the model's own format.
 //!
-//! * [`gguf`] reads a model file's head: metadata, no tensors.
+//! * [`gguf`] reads a model file's head: metadata, no tensors. [`tensors`] says where those end.
 //! * [`formatter`] writes a conversation the way the file's chat template has it.
 //! * [`tokens`] counts what was written, with the file's vocabulary.
 //! * [`window`] drops oldest turns whole until the count fits.
@@ -9,6 +9,7 @@
 
 pub mod formatter;
 pub mod gguf;
+pub mod tensors;
 pub mod tokens;
 pub mod window;
 
@@ -16,6 +17,7 @@ use domain::Timestamp;
 
 pub use formatter::{FormatError, Formatter};
 pub use gguf::{GgufError, Metadata};
+pub use tensors::Tensors;
 pub use tokens::{Count, Tokenizer};
 pub use window::{Fit, Message, Room, WindowError, fit};
 

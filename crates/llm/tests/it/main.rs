@@ -5,3 +5,4 @@
 
 mod golden;
 mod head;
+mod tensors;

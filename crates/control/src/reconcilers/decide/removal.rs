@@ -22,9 +22,9 @@ pub(super) fn step(situation: &Situation<'_>, site: &SiteRef, entry: &mut PoolPr
         removal.drained_in_snapshot = situation.routing.version_without(&removal.victims);
     }
     let overdue = situation.now.micros_since(intent.since) >= situation.drain_ms * 1_000;
-    let drained = removal
-        .drained_in_snapshot
-        .is_some_and(|version| situation.routing.all_acknowledged(version, &removal.victims, situation.now));
+    let drained = removal.drained_in_snapshot.is_some_and(|version| {
+        situation.routing.all_acknowledged(version, &removal.victims, intent.since, situation.now)
+    });
     if !drained && !overdue && count_ready(situation, site, &removal.victims) > 0 {
         return Step::Wait;
     }

@@ -1,4 +1,4 @@
-//! A cloud reached by its MCP server.
+//! A cloud reached through the client of the tool contract.
 
 use async_trait::async_trait;
 use cloud::client::{CallError, CloudClient};
@@ -11,15 +11,16 @@ use domain::{Name, Problem, Resources};
 use super::{CloudPort, WriteError};
 
 /// The port over a client of the tool contract.
-pub struct McpCloud {
+pub struct CloudClientPort {
     name: Name,
     client: CloudClient,
 }
 
-impl McpCloud {
-    /// A port to the cloud that `client` calls. Fails when the client's name is not a valid one.
-    pub fn new(client: CloudClient) -> Result<Self, Problem> {
-        Ok(Self { name: client.name().parse()?, client })
+impl CloudClientPort {
+    /// A port to the cloud called `name`, which `client` calls.
+    #[must_use]
+    pub const fn new(name: Name, client: CloudClient) -> Self {
+        Self { name, client }
     }
 
     async fn read<T: Tool>(&self, args: &T::Args) -> Result<T::Output, Problem> {
@@ -39,7 +40,7 @@ impl McpCloud {
 }
 
 #[async_trait]
-impl CloudPort for McpCloud {
+impl CloudPort for CloudClientPort {
     fn name(&self) -> &Name {
         &self.name
     }

@@ -1,0 +1,126 @@
+//! Requests as clients write them. Unknown fields are errors.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use domain::{ComputeType, Market};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Registers a model file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterModel {
+    /// The model's name.
+    pub name: String,
+    /// Its version. A version stands for one file for ever.
+    pub version: String,
+    /// The GGUF file, as the control plane and the clouds can read it. A relative path is taken from the folder in which
+    /// the control plane runs.
+    pub path: PathBuf,
+    /// Its SHA-256 digest, when it is known: another file is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// Whatever is to be said of it.
+    #[serde(default)]
+    pub metadata: BTreeMap<String, String>,
+    /// Free labels.
+    #[serde(default)]
+    pub tags: Vec<String>,
+}
+
+/// Creates an environment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateEnvironment {
+    /// Its name.
+    pub name: String,
+    /// What its replicas compute on.
+    #[serde(rename = "type")]
+    pub compute_type: ComputeType,
+    /// What each replica gets, such as `cpu=1,memory=1Gi` or `gpu=1,memory=32Gi`.
+    pub resources: String,
+    /// Clouds that may be used; empty means any.
+    #[serde(default)]
+    pub clouds: Vec<String>,
+    /// Sites that may be used, `cloud/site`; empty means any.
+    #[serde(default)]
+    pub sites: Vec<String>,
+    /// Countries in which data may be processed (ISO 3166-1 alpha-2); empty means any.
+    #[serde(default)]
+    pub countries: Vec<String>,
+    /// Most dollars an hour that one replica may cost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_price_per_hour_usd: Option<f64>,
+    /// Free labels.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Creates a deployment, or asks what creating it would do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateDeployment {
+    /// Its name; `<model>-<environment>` when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The model, `name:version`.
+    pub model: String,
+    /// The environment.
+    pub environment: String,
+    /// Replicas wanted.
+    #[schemars(range(min = 0, max = 1000))]
+    pub replicas: i64,
+    /// How its instances are bought.
+    #[serde(default)]
+    pub market: Market,
+}
+
+/// Changes a deployment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScaleDeployment {
+    /// Replicas wanted.
+    #[schemars(range(min = 0, max = 1000))]
+    pub replicas: i64,
+}
+
+/// Makes a key for the gateway.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateKey {
+    /// A name to know it by.
+    pub name: String,
+    /// Models it may call, `name` or `name:version`; empty means all.
+    #[serde(default)]
+    pub models: Vec<String>,
+    /// Seconds after which it no longer works; for ever when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in_seconds: Option<u64>,
+}
+
+/// Which events to read.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EventsQuery {
+    /// From this offset on; the latest when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<u64>,
+    /// How many at most; 100 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub limit: Option<u32>,
+}
+
+/// Which logs to read.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogsQuery {
+    /// Only this replica's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replica: Option<String>,
+    /// How many of each replica's latest lines; 100 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub tail: Option<u32>,
+}

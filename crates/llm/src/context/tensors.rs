@@ -1,0 +1,88 @@
+//! Where the tensors of a GGUF file end, and how many weights they have: enough to tell a whole file from a cut one.
+
+use super::gguf::{Cursor, GgufError, Metadata};
+
+/// Most tensors that a file may name.
+const TENSORS_MAX: u64 = 1 << 20;
+/// Most dimensions of a tensor; the format has four, and leaves room.
+const DIMENSIONS_MAX: u32 = 8;
+/// The alignment of tensor data where the file names none, in bytes.
+const ALIGNMENT: u64 = 32;
+
+/// What the list of tensors says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tensors {
+    /// Weights in all tensors.
+    pub parameters: u64,
+    /// Bytes that the file must have to hold them all.
+    pub ends_at: u64,
+}
+
+impl Tensors {
+    /// Reads the head of a file from its first bytes: its metadata, and what its list of tensors says.
+    pub fn parse(bytes: &[u8]) -> Result<(Metadata, Self), GgufError> {
+        let mut cursor = Cursor { rest: bytes };
+        let metadata = Metadata::read(&mut cursor)?;
+        if metadata.tensor_count > TENSORS_MAX {
+            return Err(GgufError::Invalid("too many tensors"));
+        }
+        let alignment = match metadata.unsigned("general.alignment") {
+            None => ALIGNMENT,
+            Some(bytes) if bytes.is_power_of_two() => bytes,
+            Some(_) => return Err(GgufError::Invalid("the alignment is no power of two")),
+        };
+        let (mut parameters, mut data_bytes) = (0_u64, 0_u64);
+        for _ in 0..metadata.tensor_count {
+            let (weights, ends_at) = tensor(&mut cursor)?;
+            parameters = parameters.saturating_add(weights);
+            data_bytes = data_bytes.max(ends_at);
+        }
+        let head_bytes = (bytes.len() - cursor.rest.len()) as u64;
+        let begins_at = head_bytes.checked_next_multiple_of(alignment).unwrap_or(u64::MAX);
+        Ok((metadata, Self { parameters, ends_at: begins_at.saturating_add(data_bytes) }))
+    }
+}
+
+/// How many weights a tensor has, and where in the tensor data it ends.
+fn tensor(cursor: &mut Cursor<'_>) -> Result<(u64, u64), GgufError> {
+    let _name = cursor.text()?;
+    let dimensions = cursor.u32()?;
+    if dimensions > DIMENSIONS_MAX {
+        return Err(GgufError::Invalid("a tensor has too many dimensions"));
+    }
+    let mut weights = 1_u64;
+    for _ in 0..dimensions {
+        weights = weights.checked_mul(cursor.u64()?).ok_or(GgufError::Invalid("a tensor is too large"))?;
+    }
+    let kind = cursor.u32()?;
+    let offset = cursor.u64()?;
+    // Of a type that is not known here the end is not known either; then only its beginning is checked.
+    let bytes = block(kind).map_or(0, |(of, bytes)| weights.div_ceil(of).saturating_mul(bytes));
+    Ok((weights, offset.saturating_add(bytes)))
+}
+
+/// Weights and bytes of one block of a tensor type, as `ggml.h` numbers the types and `ggml-common.h` sizes the blocks.
+const fn block(kind: u32) -> Option<(u64, u64)> {
+    Some(match kind {
+        // F32 and I32; F16, I16 and BF16; I8; I64 and F64.
+        0 | 26 => (1, 4),
+        1 | 25 | 30 => (1, 2),
+        24 => (1, 1),
+        27 | 28 => (1, 8),
+        // Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q8_1.
+        2 => (32, 18),
+        3 => (32, 20),
+        6 => (32, 22),
+        7 => (32, 24),
+        8 => (32, 34),
+        9 => (32, 36),
+        // Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, Q8_K.
+        10 => (256, 84),
+        11 => (256, 110),
+        12 => (256, 144),
+        13 => (256, 176),
+        14 => (256, 210),
+        15 => (256, 292),
+        _ => return None,
+    })
+}
