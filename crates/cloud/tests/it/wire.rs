@@ -10,7 +10,7 @@ use cloud::contract::tools::{GetQuotas, GetQuotasArgs};
 use domain::{Clock as _, Problem, SystemClock, Timestamp};
 use serde_json::json;
 
-use crate::world::{World, client, signer};
+use crate::world::{PATIENCE, World, client, signer};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_local_cloud_conforms() {
@@ -78,9 +78,9 @@ async fn a_bucket_is_a_folder_and_its_token_makes_one() {
     world.stop().await;
 }
 
-fn impatient(url: &str, tokens: Arc<dyn TokenSource>) -> CloudClient {
+fn impatient(url: &str, tokens: Arc<dyn TokenSource>, deadline: Duration) -> CloudClient {
     let config = ClientConfig {
-        deadline: Duration::from_millis(500),
+        deadline,
         attempts_max: 3,
         backoff: Duration::from_millis(1),
         failures_max: 6,
@@ -114,14 +114,14 @@ async fn deaf(answer: bool) -> (String, Arc<std::sync::atomic::AtomicUsize>) {
 #[tokio::test]
 async fn a_dropped_connection_is_tried_again_and_a_dead_cloud_is_left_alone() {
     let (url, count) = deaf(false).await;
-    let client = impatient(&url, tokens());
+    let client = impatient(&url, tokens(), PATIENCE);
     let call = async || client.call::<GetQuotas>(&GetQuotasArgs::default()).await;
     for attempts in [3, 6] {
         assert!(matches!(call().await, Err(CallError::Unreachable { .. })));
         assert_eq!(count.load(std::sync::atomic::Ordering::SeqCst), attempts);
     }
     let paused = call().await.expect_err("left alone");
-    assert!(matches!(paused, CallError::Paused { retry_after_ms: 50_000..=60_000, .. }), "{paused:?}");
+    assert!(matches!(paused, CallError::Paused { retry_after_ms: 30_000..=60_000, .. }), "{paused:?}");
     assert_eq!(Problem::from(paused).code, "MCP0010");
     assert_eq!(count.load(std::sync::atomic::Ordering::SeqCst), 6, "nothing was sent");
 }
@@ -129,11 +129,11 @@ async fn a_dropped_connection_is_tried_again_and_a_dead_cloud_is_left_alone() {
 #[tokio::test]
 async fn a_silent_cloud_is_given_up_at_the_deadline() {
     let (url, _) = deaf(true).await;
-    let client = impatient(&url, tokens());
+    let client = impatient(&url, tokens(), Duration::from_millis(500));
     let started = Instant::now();
     let error = client.call::<GetQuotas>(&GetQuotasArgs::default()).await.expect_err("silence");
     assert_eq!(error, CallError::Timeout { cloud: "local".to_owned(), after_ms: 500 });
-    assert!(error.is_unknown() && started.elapsed() < Duration::from_secs(5));
+    assert!(error.is_unknown() && started.elapsed() < PATIENCE);
 }
 
 /// Gives a token that has ended, until it is told that it was refused.
@@ -154,11 +154,11 @@ impl TokenSource for Stale {
 async fn a_refused_token_is_renewed_once() {
     let world = World::start().await;
     let stale = Stale(SignedTokens::new(signer(), "control", &["operator"], 300), parking_lot::Mutex::new(false));
-    let renewing = impatient(&world.url, Arc::new(stale));
+    let renewing = impatient(&world.url, Arc::new(stale), PATIENCE);
     assert!(renewing.call::<GetQuotas>(&GetQuotasArgs::default()).await.is_ok());
     let stranger = Arc::new(access::token::Signer::generate(&mut rand::rng()).expect("a key"));
     let tokens = Arc::new(SignedTokens::new(stranger, "control", &["operator"], 300));
-    let error = impatient(&world.url, tokens).call::<GetQuotas>(&GetQuotasArgs::default()).await;
+    let error = impatient(&world.url, tokens, PATIENCE).call::<GetQuotas>(&GetQuotasArgs::default()).await;
     assert_eq!(error, Err(CallError::Unauthenticated { cloud: "local".to_owned() }));
     world.stop().await;
 }
