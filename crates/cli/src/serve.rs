@@ -10,7 +10,8 @@ use access::token::Signer;
 use cloud::client::{ClientConfig, CloudClient, SignedTokens};
 use cloud::local::LocalCloud;
 use cloud::server::ServerAccess;
-use control::{CloudPort, Control, ControlConfig, McpCloud};
+use control::clouds::client::CloudClientPort;
+use control::{CloudPort, Control, ControlConfig};
 use domain::{Clock, Kind, Problem, SystemClock};
 use gateway::Gateway;
 use rand::rngs::StdRng;
@@ -92,7 +93,7 @@ pub async fn start(context: &Context) -> Result<Servers, Problem> {
 
     // The control plane, which reaches that cloud only over HTTP.
     let client = client(LOCAL, &url, &signer, clock.clone())?;
-    let port: Arc<dyn CloudPort> = Arc::new(McpCloud::new(client)?);
+    let port: Arc<dyn CloudPort> = Arc::new(CloudClientPort::new(LOCAL.parse()?, client));
     let control_config = config.control.with(ControlConfig::new(admin_token, "control"));
     let control_plane = Control::new(control_config, store.clone(), vec![port], clock.clone(), StdRng::from_os_rng())?;
     let (api, reconciling) = (control_plane.clone(), control_plane);
