@@ -1,5 +1,6 @@
 //! Bringing it up: waiting until it serves, the user's key, and, the first time, the demo model on every site.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,8 +8,8 @@ use control::api::types::{
     CloudStatus, CreateDeployment, CreateEnvironment, CreateKey, DeploymentPhase, DeploymentView, KeyCreated,
     RegisterModel,
 };
-use domain::{ComputeType, Kind, Market, Model, Problem};
-use serde::Serialize;
+use domain::{ComputeType, Kind, Market, Model, Problem, ReplicaPhase};
+use serde::{Deserialize, Serialize};
 
 use crate::command::Context;
 use crate::command::status::fetch;
@@ -60,7 +61,7 @@ async fn steps(context: &Context, with_demo: bool, phases: &mut Phases) -> Resul
         secret_file::write(&marker, DEMO_VERSION)?;
     }
     phases.next();
-    until_ready(&rest, phases).await?;
+    until_ready(&rest, running.listen.gateway, phases).await?;
     let model = fetch(&rest, None)
         .await?
         .into_iter()
@@ -148,13 +149,32 @@ fn wanted_of(view: &DeploymentView) -> u32 {
     if view.phase == DeploymentPhase::Deleting { 0 } else { view.replicas_wanted }
 }
 
-async fn until_ready(rest: &Rest, phases: &Phases) -> Result<(), Problem> {
+/// Replicas that answer now: what was found before a restart may be gone.
+fn live_of(view: &DeploymentView) -> u32 {
+    let replicas = view.sites.iter().flat_map(|site| &site.replicas);
+    let live = replicas.filter(|replica| replica.phase == ReplicaPhase::Ready && replica.load.is_some()).count();
+    u32::try_from(live).unwrap_or(u32::MAX).min(wanted_of(view))
+}
+
+/// What the gateway says of itself.
+#[derive(Debug, Deserialize)]
+struct GatewayHealth {
+    replicas_up: u32,
+}
+
+/// Replicas that the gateway sends requests to; none while it does not answer.
+async fn routed(gateway: SocketAddr) -> u32 {
+    let Ok(response) = reqwest::get(format!("http://{gateway}/health")).await else { return 0 };
+    response.json::<GatewayHealth>().await.map_or(0, |health| health.replicas_up)
+}
+
+async fn until_ready(rest: &Rest, gateway: SocketAddr, phases: &Phases) -> Result<(), Problem> {
     loop {
         let views = fetch(rest, None).await?;
         let wanted: u32 = views.iter().map(wanted_of).sum();
-        let ready: u32 = views.iter().map(|view| view.replicas_ready.min(wanted_of(view))).sum();
-        phases.detail(&format!("{ready}/{wanted} ready"));
-        if ready >= wanted {
+        let live: u32 = views.iter().map(live_of).sum();
+        phases.detail(&format!("{live}/{wanted} ready"));
+        if live >= wanted && routed(gateway).await >= wanted {
             return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
