@@ -99,7 +99,7 @@ pub(crate) async fn ask(replica: &Arc<Replica>, call: &Outgoing, config: &Gatewa
     tokio::select! {
         biased;
         reply = asked => reply,
-        () = replica.found_down() => Err(Failure::Stalled("the replica went down")),
+        () = replica.given_up() => Err(Failure::Stalled("the replica went down")),
     }
 }
 

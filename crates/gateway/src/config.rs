@@ -30,6 +30,8 @@ pub struct GatewayConfig {
     pub client_idle_ms: u64,
     /// Most replicas asked for one request (and never more than the model has, plus one).
     pub attempts_max: u32,
+    /// Milliseconds that a request waits for a replica when none is up.
+    pub patience_ms: u64,
     /// Milliseconds to connect to a replica.
     pub connect_ms: u64,
     /// Milliseconds that a replica may take to its first content, waiting in its queue included.
@@ -77,6 +79,7 @@ impl Default for GatewayConfig {
             answer_bytes_max: 64 << 20,
             client_idle_ms: 30_000,
             attempts_max: 3,
+            patience_ms: 3_000,
             connect_ms: 1_000,
             first_content_ms: 300_000,
             stream_idle_ms: 60_000,

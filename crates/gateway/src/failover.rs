@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use planning::balance::{Exclusion, Exclusions, Pick, choose_replica};
 use rand::Rng as _;
+use tokio::time::Instant;
 
 use crate::attempt::{self, Failure, Outgoing, Reply};
 use crate::refusal::Refusal;
@@ -14,6 +15,8 @@ use crate::table::Model;
 
 /// Longest pause before an attempt that has nobody better to ask.
 const PAUSE_MAX_MS: u64 = 1_000;
+/// How often to look whether a replica is up again.
+const PATIENCE_STEP: Duration = Duration::from_millis(50);
 
 /// An answer, and who gave it.
 pub(crate) struct Answered {
@@ -29,10 +32,19 @@ pub(crate) async fn answer(shared: Arc<Shared>, model: Arc<Model>, call: Outgoin
     let mut tried: Vec<Arc<Replica>> = Vec::new();
     let mut last: Option<Failure> = None;
     let mut busy: Option<Refusal> = None;
+    let patient_until = Instant::now() + Duration::from_millis(shared.config.patience_ms);
     loop {
         let attempts = u32::try_from(tried.len()).unwrap_or(u32::MAX);
         let replicas = u32::try_from(model.seats.len()).unwrap_or(u32::MAX);
-        let pick = match pick(&shared, &model, &tried) {
+        let picked = pick(&shared, &model, &tried);
+        let nobody_is_up = picked.as_ref().map_or(true, |pick| pick.despite == Some(Exclusion::Down));
+        if nobody_is_up && Instant::now() < patient_until {
+            // One is mostly on its way already: its cloud replaces it, its process starts again.
+            tokio::time::sleep(PATIENCE_STEP).await;
+            model = current(&shared, model);
+            continue;
+        }
+        let pick = match picked {
             // Nobody is left who has not said that he is full: asking again at once would only add to it.
             Ok(pick) if pick.despite == Some(Exclusion::Tried) && matches!(last, Some(Failure::Busy { .. })) => None,
             Ok(pick) if attempts < shared.config.attempts_max.min(replicas.saturating_add(1)) => Some(pick),
@@ -61,11 +73,13 @@ pub(crate) async fn answer(shared: Arc<Shared>, model: Arc<Model>, call: Outgoin
                 tried.push(replica);
             }
         }
-        // The world may have changed meanwhile: a replica replaced, another one draining.
-        if let Some(current) = shared.table.load().models.get(&model.name) {
-            model = Arc::clone(current);
-        }
+        model = current(&shared, model);
     }
+}
+
+/// The model as it is now: a replica may have been replaced meanwhile, another one may be draining.
+fn current(shared: &Shared, model: Arc<Model>) -> Arc<Model> {
+    shared.table.load().models.get(&model.name).map_or(model, Arc::clone)
 }
 
 fn pick(shared: &Shared, model: &Model, tried: &[Arc<Replica>]) -> Result<Pick, Exclusions> {

@@ -12,6 +12,7 @@ use rand::Rng as _;
 use serde::Deserialize;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::pool::UpstreamError;
 use crate::replica::Replica;
 use crate::shared::Shared;
 
@@ -31,6 +32,8 @@ enum Probed {
     Ready(Option<Report>),
     /// It answered that it takes nothing: it is loading, or draining.
     Declined,
+    /// Nothing listens there.
+    Refused,
     Failed,
 }
 
@@ -53,6 +56,7 @@ async fn probe_for_ever(shared: &Shared, replica: &Weak<Replica>) {
         match timeout(limit, probe(&replica, own_in_flight)).await.unwrap_or(Probed::Failed) {
             Probed::Ready(report) => replica.probe_answered(report, began.elapsed().as_secs_f64()),
             Probed::Declined => replica.probe_declined(),
+            Probed::Refused => replica.probe_refused(),
             Probed::Failed => replica.probe_failed(shared.config.probe_failures),
         }
         // Jitter keeps probes of many replicas, and of many gateways, apart.
@@ -72,7 +76,11 @@ async fn probe_for_ever(shared: &Shared, replica: &Weak<Replica>) {
 
 async fn probe(replica: &Replica, own_in_flight: u32) -> Probed {
     // A connection of its own: one in the pool may outlive a listener that no longer accepts.
-    let Ok(mut connection) = replica.pool.connection(true).await else { return Probed::Failed };
+    let mut connection = match replica.pool.connection(true).await {
+        Ok(connection) => connection,
+        Err(UpstreamError::Refused) => return Probed::Refused,
+        Err(_) => return Probed::Failed,
+    };
     let mut request = Request::new(Full::new(Bytes::new()));
     *request.method_mut() = Method::GET;
     let Ok(uri) = format!("{}/health", replica.pool.path_prefix).parse() else { return Probed::Failed };

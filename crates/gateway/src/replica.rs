@@ -32,7 +32,7 @@ pub(crate) struct Replica {
     in_flight: AtomicU32,
     record: Mutex<Record>,
     ejections: Counter,
-    /// Wakes requests that wait for it when it is found to be down.
+    /// Wakes requests that wait on it when it is given up.
     down: Notify,
     /// Wakes the probe: something happened that it should look at.
     pub(crate) suspect: Notify,
@@ -123,7 +123,8 @@ impl Replica {
 
     /// It refused a connection: nothing listens there. Down at once, until a probe is answered.
     pub(crate) fn refused(&self) {
-        self.mark_down("refused a connection");
+        self.mark_down("refuses connections");
+        self.give_up_waiting();
         self.suspect.notify_one();
     }
 
@@ -139,15 +140,26 @@ impl Replica {
         record.network_seconds = decayed_mean(Some(record.network_seconds), round_trip_seconds, 1.0, 5.0);
     }
 
-    /// A probe failed, or was answered by "not ready".
+    /// A probe was not answered in time. After `failures_max` in a row nothing new goes there; what waits there is given
+    /// up only after three times as many, for a replica that computes hard answers probes late, and asking elsewhere
+    /// what it is about to answer would only add to the load.
     pub(crate) fn probe_failed(&self, failures_max: u32) {
         let mut record = self.record.lock();
         record.failed_probes = record.failed_probes.saturating_add(1);
-        let is_down = record.failed_probes >= failures_max;
+        let failed = record.failed_probes;
         drop(record);
-        if is_down {
+        if failed >= failures_max {
             self.mark_down("does not answer probes");
         }
+        if failed >= failures_max.saturating_mul(3) {
+            self.give_up_waiting();
+        }
+    }
+
+    /// A probe found that nothing listens there.
+    pub(crate) fn probe_refused(&self) {
+        self.mark_down("refuses connections");
+        self.give_up_waiting();
     }
 
     /// It said of itself that it takes nothing.
@@ -162,13 +174,16 @@ impl Replica {
             record.health = Health::Down;
             tracing::warn!(replica = %self.id, why, "replica is down");
         }
-        drop(record);
+    }
+
+    /// Requests that wait on it go elsewhere.
+    fn give_up_waiting(&self) {
         self.down_generation.fetch_add(1, Ordering::Release);
         self.down.notify_waiters();
     }
 
-    /// Completes when the replica is found to be down after this call.
-    pub(crate) async fn found_down(&self) {
+    /// Completes when the replica is given up after this call.
+    pub(crate) async fn given_up(&self) {
         let before = self.down_generation.load(Ordering::Acquire);
         let mut notified = std::pin::pin!(self.down.notified());
         notified.as_mut().enable();

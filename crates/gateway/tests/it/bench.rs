@@ -56,7 +56,13 @@ impl Answer {
 
 /// Fast probes, short times, so that tests wait for little.
 pub fn config() -> GatewayConfig {
-    GatewayConfig { probe_interval_ms: 40, probe_timeout_ms: 500, keep_alive_ms: 30, ..GatewayConfig::default() }
+    GatewayConfig {
+        probe_interval_ms: 40,
+        probe_timeout_ms: 500,
+        keep_alive_ms: 30,
+        patience_ms: 100,
+        ..GatewayConfig::default()
+    }
 }
 
 pub fn replica(id: &str, url: &str) -> ReplicaRoute {

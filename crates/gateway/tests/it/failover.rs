@@ -137,3 +137,23 @@ async fn a_slow_first_token_is_held_with_comments_and_still_fails_over() {
     // The first was given up after 120 ms, behind the comments.
     assert!(a.seen().cancelled + b.seen().cancelled >= 1);
 }
+
+#[tokio::test]
+async fn with_nobody_up_a_request_waits_for_the_replica_that_comes_back() {
+    let upstream = Upstream::start().await;
+    let mut config = config();
+    config.patience_ms = 10_000;
+    let bench = Bench::over(&[&upstream], config).await;
+    assert_eq!(bench.chat(CHAT).await.status, 200);
+    upstream.kill().await;
+    eventually("it is down", || async { bench.get("/health").await.json()["replicas_up"] == 0 }).await;
+    let mut waiting = Box::pin(bench.chat(CHAT));
+    tokio::select! {
+        answer = &mut waiting => panic!("nobody could answer: {answer:?}"),
+        () = tokio::time::sleep(Duration::from_millis(120)) => {}
+    }
+    let address = ("127.0.0.1", upstream.port());
+    let again = Upstream::on(tokio::net::TcpListener::bind(address).await.expect("the port is free again"));
+    assert_eq!(waiting.await.status, 200);
+    assert_eq!(again.seen().requests.len(), 1);
+}

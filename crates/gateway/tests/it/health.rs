@@ -72,3 +72,30 @@ async fn with_all_put_aside_the_least_bad_is_used() {
     assert_eq!(bench.chat(CHAT).await.status, 502);
     assert_eq!(bench.chat(CHAT).await.status, 200);
 }
+
+/// A replica that computes hard answers its probes late: it gets nothing new, and what it has is not asked elsewhere.
+#[tokio::test]
+async fn a_late_probe_does_not_double_the_work() {
+    let upstream = Upstream::start().await;
+    let mut config = config();
+    config.probe_timeout_ms = 100;
+    config.probe_interval_ms = 200;
+    config.patience_ms = 0;
+    let bench = Bench::over(&[&upstream], config).await;
+    upstream.wait("a first probe", |seen| seen.probes >= 1).await;
+    upstream.always(Act::Slow(std::time::Duration::from_millis(1_500)));
+    let mut answering = Box::pin(bench.chat(CHAT));
+    tokio::select! {
+        _ = &mut answering => panic!("too early"),
+        () = upstream.wait("the request", |seen| seen.requests.len() == 1) => {}
+    }
+    upstream.hush_health(true);
+    let is_down = eventually("down", || async { bench.get("/health").await.json()["replicas_up"] == 0 });
+    tokio::select! {
+        _ = &mut answering => panic!("too early"),
+        () = is_down => {}
+    }
+    upstream.hush_health(false);
+    assert_eq!(answering.await.status, 200);
+    assert_eq!(upstream.seen().requests.len(), 1, "nobody asked twice");
+}

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -54,6 +55,7 @@ struct Shared {
     acts: Mutex<VecDeque<Act>>,
     default: Mutex<Act>,
     health: Mutex<(u16, String)>,
+    is_hushed: AtomicBool,
     seen: watch::Sender<Seen>,
     connections: Mutex<Vec<JoinHandle<Option<()>>>>,
 }
@@ -77,6 +79,7 @@ impl Upstream {
             acts: Mutex::default(),
             default: Mutex::new(Act::Answer),
             health: Mutex::new((200, r#"{"status":"ok","running":0,"waiting":0,"parallel":4}"#.to_owned())),
+            is_hushed: AtomicBool::new(false),
             seen: watch::Sender::new(Seen::default()),
             connections: Mutex::default(),
         });
@@ -100,6 +103,11 @@ impl Upstream {
 
     pub fn health(&self, status: u16, body: &str) {
         *self.shared.health.lock() = (status, body.to_owned());
+    }
+
+    /// Leaves probes unanswered, or answers them again.
+    pub fn hush_health(&self, is_hushed: bool) {
+        self.shared.is_hushed.store(is_hushed, Ordering::SeqCst);
     }
 
     pub fn seen(&self) -> Seen {
@@ -147,6 +155,9 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
         if head.starts_with("GET /health") {
             let (status, body) = shared.health.lock().clone();
             shared.seen.send_modify(|seen| seen.probes += 1);
+            if shared.is_hushed.load(Ordering::SeqCst) {
+                continue;
+            }
             write_all(&mut stream, &unary(status, "", &body)).await;
             continue;
         }
