@@ -4,8 +4,9 @@
 #
 # The peer is llama-server, compiled from the llama.cpp sources inside the pinned source package of llama-cpp-python,
 # with the same instruction set and optimisation as the engine; it is built once, into the cache folder.
-set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/prepare.sh"
+prepare_build
+python3 -c 'import venv, ensurepip' 2>/dev/null || apt_install "to fetch llama-server's sources" python3 python3-venv
 
 peer_version=0.3.36
 peer_sha256=832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e
@@ -15,12 +16,12 @@ peer=$cache/bin/llama-server
 build_peer() {
   local work=$cache/work
   rm -rf -- "$work" && mkdir -p "$work" "$cache/bin"
-  echo "downloading the sources of llama-server (77 MB)" >&2
+  say "downloading the sources of llama-server (77 MB)"
   python3 -m venv "$work/venv"
   "$work/venv/bin/pip" --quiet download --no-deps --no-binary :all: --dest "$work" "llama-cpp-python==$peer_version" >&2
   echo "$peer_sha256  $work/llama_cpp_python-$peer_version.tar.gz" | sha256sum --check --quiet
   tar -xzf "$work/llama_cpp_python-$peer_version.tar.gz" -C "$work"
-  echo "compiling llama-server (about ten minutes of processor time)" >&2
+  say "compiling llama-server (about ten minutes of processor time)"
   cmake -S "$work/llama_cpp_python-$peer_version/vendor/llama.cpp" -B "$work/build" \
     -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=OFF -DGGML_NATIVE=OFF \
     -DGGML_SSE42=ON -DGGML_AVX=ON -DGGML_AVX2=ON -DGGML_BMI2=ON -DGGML_FMA=ON -DGGML_F16C=ON \
@@ -33,7 +34,6 @@ build_peer() {
 }
 
 [ -x "$peer" ] || build_peer
-target=${CARGO_TARGET_DIR:-target}
 cargo build --release --locked --quiet --package model-service
 cargo build --release --locked --quiet --package bench --bin model_service
-exec "$target/release/model_service" --service "$target/release/model-service" --peer "$peer" "$@"
+exec "$target_dir/release/model_service" --service "$target_dir/release/model-service" --peer "$peer" "$@"

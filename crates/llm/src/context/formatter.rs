@@ -11,7 +11,7 @@ use minijinja::{Environment, Error, ErrorKind, State, Value, context};
 use super::gguf::Metadata;
 
 /// What a file without a template gets.
-const CHATML: &str = "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+pub const CHATML: &str = "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
 
 /// Why a conversation cannot be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

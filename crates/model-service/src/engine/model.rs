@@ -71,7 +71,7 @@ pub struct Model {
     pub llama: LlamaModel,
     /// llama.cpp's global state, which must outlive the model.
     pub backend: LlamaBackend,
-    /// The file's own chat template, when it has one.
+    /// The file's own chat template, unless it does not parse.
     pub template: Option<ChatTemplate>,
     /// The most tokens of one sequence that the model was trained for.
     pub trained_context_tokens: u32,
@@ -99,11 +99,9 @@ impl Model {
             |token: LlamaToken| vocab.text(token).map(|text| text.to_string_lossy().into_owned()).unwrap_or_default();
         let (bos, eos) = (known(vocab.bos()).map(text), known(vocab.eos()).map(text));
         let template = llama.chat_template(None).ok().and_then(|template| template.to_string().ok());
-        let template = template.and_then(|source| {
-            ChatTemplate::parse(source, bos.unwrap_or_default(), eos.unwrap_or_default())
-                .inspect_err(|error| tracing::warn!(%error, "chat template does not parse"))
-                .ok()
-        });
+        let template = ChatTemplate::new(template.as_deref(), bos.unwrap_or_default(), eos.unwrap_or_default())
+            .inspect_err(|error| tracing::warn!(%error, "chat template does not parse"))
+            .ok();
         let pieces: Vec<Vec<u8>> = vocab.tokens().map(|token| vocab.token_to_piece(token, false, None)).collect();
         let control_texts =
             vocab.tokens().filter(|&t| vocab.is_control(t)).map(text).filter(|text| !text.is_empty()).collect();

@@ -6,7 +6,7 @@ use std::time::Instant;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use domain::Problem;
+use domain::{Clock as _, Problem, SystemClock};
 use llm::openai::chat::{
     AnswerMessage, ChatChoice, ChatChunk, ChatLogprobs, ChatRequest, ChatResponse, ChunkChoice, Delta, TokenLogprob,
 };
@@ -85,9 +85,9 @@ fn refuse_unsupported(request: &ChatRequest) -> Result<(), Problem> {
 async fn prompt(service: &Arc<Service>, request: &ChatRequest) -> Result<Vec<Token>, ApiError> {
     let engine = service.engine()?;
     let template = engine.model.template.as_ref().ok_or_else(|| {
-        Problem::invalid("this model file has no chat template").next("use /v1/completions").at("messages")
+        Problem::invalid("this model file's chat template does not parse").next("use /v1/completions").at("messages")
     })?;
-    let segments = template.render(&request.messages, engine.model.control_texts())?;
+    let segments = template.render(&request.messages, engine.model.control_texts(), SystemClock.now())?;
     let bytes = segments.iter().map(|segment| segment.text.len()).sum();
     tokenizing(service, bytes, move |engine: &Engine| engine.model.tokenize_segments(&segments)).await
 }
