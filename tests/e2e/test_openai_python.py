@@ -41,7 +41,12 @@ def test_a_stream_says_the_same_as_the_whole_answer(client: openai.OpenAI) -> No
     assert "".join(pieces) == wanted.choices[0].message.content
     assert len([piece for piece in pieces if piece]) > 1, "the text came in one piece"
     assert [reason for reason in reasons if reason] == [wanted.choices[0].finish_reason]
-    assert usage == wanted.usage
+    # Details differ: the second time, the prompt may come from the replica's cache.
+    assert usage is not None and wanted.usage is not None
+    assert (usage.prompt_tokens, usage.completion_tokens) == (
+        wanted.usage.prompt_tokens,
+        wanted.usage.completion_tokens,
+    )
 
 
 def test_the_same_seed_says_the_same_and_sampling_varies(client: openai.OpenAI) -> None:
@@ -117,12 +122,13 @@ def test_models_are_listed_by_both_names(client: openai.OpenAI) -> None:
 
 
 def test_a_wrong_key_is_refused(plane: Plane) -> None:
-    stranger = openai.OpenAI(base_url=f"{plane.gateway}/v1", api_key="sk-" + "x" * 43, max_retries=0)
-    with stranger, pytest.raises(openai.AuthenticationError) as refused:
-        stranger.chat.completions.create(model="demo", messages=MESSAGES)
-    assert refused.value.code and "x" * 43 not in str(refused.value)
-    with stranger, pytest.raises(openai.AuthenticationError):
-        stranger.models.list()
+    with openai.OpenAI(base_url=f"{plane.gateway}/v1", api_key="sk-" + "x" * 43, max_retries=0) as stranger:
+        with pytest.raises(openai.AuthenticationError) as refused:
+            stranger.chat.completions.create(model="demo", messages=MESSAGES)
+        assert refused.value.code == "invalid_api_key"
+        assert "x" * 43 not in str(refused.value), "a key is never repeated"
+        with pytest.raises(openai.AuthenticationError):
+            stranger.models.list()
 
 
 def test_an_unknown_model_is_not_found(client: openai.OpenAI) -> None:
@@ -153,7 +159,7 @@ def test_malformed_json_is_told_in_the_api_dialect(plane: Plane, body: bytes) ->
 
 
 def test_a_body_of_33_mb_is_too_large(plane: Plane, client: openai.OpenAI) -> None:
-    text = "a" * 33_000_000
+    text = "a" * (33 << 20)
     with pytest.raises((openai.APIStatusError, openai.APIConnectionError)) as refused:
         client.chat.completions.create(model="demo", messages=[{"role": "user", "content": text}])
     # A server may close a connection on which it still receives; where its answer is seen, it is this one.
@@ -168,6 +174,6 @@ def test_leaving_early_frees_the_replica(plane: Plane, client: openai.OpenAI) ->
         urls = [replica["url"] for replica in plane.replicas("demo-local")]
         return sum(call("GET", f"{url}/health")[1]["running"] for url in urls)
 
-    with client.chat.completions.create(model="demo", messages=MESSAGES, max_tokens=2000, stream=True) as stream:
+    with client.chat.completions.create(model="demo", messages=MESSAGES, max_tokens=900, stream=True) as stream:
         next(iter(stream))
     wait_for("no replica works for a client that left", lambda: running() == 0, seconds=10)

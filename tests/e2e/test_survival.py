@@ -15,7 +15,7 @@ NAME = "demo-local"
 def found(plane: Plane) -> dict[str, tuple[str, int]]:
     """Deployments by name, with what identifies each and how many replicas it wants."""
     listed = plane.list("/v1/deployments")
-    return {one["name"]: (one["uid"], one["replicas"]) for one in listed}
+    return {one["name"]: (one["uid"], one["replicas_wanted"]) for one in listed}
 
 
 def settle(plane: Plane, wanted: int) -> None:

@@ -36,6 +36,11 @@ pub struct RunLock {
 }
 
 impl RunLock {
+    /// Takes the lock, waiting a moment for one whose holder has died; or says who has it.
+    pub async fn take_when_free(data_dir: &DataDir) -> Result<Self, Problem> {
+        when_free(|| Self::take(data_dir)).await
+    }
+
     /// Takes the lock, or says who has it.
     pub fn take(data_dir: &DataDir) -> Result<Self, Problem> {
         match try_lock(data_dir)? {
@@ -81,7 +86,40 @@ pub fn find(data_dir: &DataDir) -> Result<Option<Running>, Problem> {
     if !data_dir.lock().exists() || try_lock(data_dir)?.is_some() {
         return Ok(None);
     }
-    Ok(read(data_dir))
+    // A program that was killed keeps its files open until its last thread is gone.
+    Ok(read(data_dir).filter(|running| is_alive(running.pid)))
+}
+
+/// Longest wait for a dead program's locks.
+const FREE_WITHIN: Duration = Duration::from_secs(5);
+/// How often they are tried meanwhile.
+const FREE_PROBE: Duration = Duration::from_millis(20);
+
+/// Does what needs a lock, waiting a moment for one that is held: the kernel lets go of a dead program's locks, and a
+/// program that ends of its own closes its files, a moment after nobody finds it any more.
+pub async fn when_free<T>(attempt: impl FnMut() -> Result<T, Problem>) -> Result<T, Problem> {
+    when_free_within(FREE_WITHIN, attempt).await
+}
+
+async fn when_free_within<T>(limit: Duration, mut attempt: impl FnMut() -> Result<T, Problem>) -> Result<T, Problem> {
+    let deadline = tokio::time::Instant::now() + limit;
+    loop {
+        match attempt() {
+            Err(problem) if problem.kind == Kind::Conflict && tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(FREE_PROBE).await;
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Whether the process runs: it exists, and is more than the entry that its parent has not collected yet.
+fn is_alive(pid: i32) -> bool {
+    match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
+        // The state follows the name, which stands in parentheses and may hold any character.
+        Ok(stat) => !stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with(['Z', 'X'])),
+        Err(_) => false,
+    }
 }
 
 fn read(data_dir: &DataDir) -> Option<Running> {
@@ -126,6 +164,37 @@ fn signal(pid: Pid, signal: Signal) -> Result<(), Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_dead_holder_does_not_run() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let data_dir = DataDir(dir.path().join("data"));
+        let lock = RunLock::take(&data_dir).expect("free");
+        lock.announce(ListenConfig::default(), true).expect("written");
+        assert!(find(&data_dir).expect("readable").is_some());
+        let mut dead = std::process::Command::new("true").spawn().expect("a process");
+        let pid = i32::try_from(dead.id()).expect("small");
+        let record = Running { pid, listen: ListenConfig::default(), serving: true };
+        let text = serde_json::to_string(&record).expect("plain data");
+        dead.wait().expect("it ends");
+        secret_file::write(&data_dir.running(), &text).expect("written");
+        assert!(find(&data_dir).expect("readable").is_none(), "the lock is held, and its holder is gone");
+    }
+
+    #[tokio::test]
+    async fn a_lock_is_waited_for_and_not_for_ever() {
+        let mut left = 3;
+        let opened = when_free(|| {
+            left -= 1;
+            if left > 0 { Err(Problem::new(Kind::Conflict, "held")) } else { Ok("free") }
+        });
+        assert_eq!(opened.await, Ok("free"));
+        let held: Result<(), Problem> =
+            when_free_within(Duration::ZERO, || Err(Problem::new(Kind::Conflict, "held"))).await;
+        assert_eq!(held.expect_err("held for ever").kind, Kind::Conflict);
+        let broken: Result<(), Problem> = when_free(|| Err(Problem::internal("broken"))).await;
+        assert_eq!(broken.expect_err("no lock").kind, Kind::Internal);
+    }
 
     #[test]
     fn one_program_a_folder() {

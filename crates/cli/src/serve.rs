@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::command::Context;
 use crate::config::ListenConfig;
 use crate::paths::DataDir;
-use crate::running::RunLock;
+use crate::running::{RunLock, when_free};
 use crate::secret_file;
 
 /// The name of the cloud on this machine.
@@ -72,14 +72,14 @@ impl Part {
 /// Opens everything and starts it. When this returns, all of it serves.
 pub async fn start(context: &Context) -> Result<Servers, Problem> {
     let (config, data_dir) = (&context.config, &context.data_dir);
-    let lock = RunLock::take(data_dir)?;
+    let lock = RunLock::take_when_free(data_dir).await?;
     let listeners = Listeners::bind(config.listen).await?;
     lock.announce(listeners.addresses, false)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let metrics = telemetry::metric::install().map_err(Problem::internal)?;
 
     // What is remembered.
-    let store = open_store(data_dir.state())?;
+    let store = open_store(data_dir.state()).await?;
     let signer = signer(data_dir)?;
     let admin_token = secret_file::read_or_create(&data_dir.admin_token(), || Ok(random_token()))?;
 
@@ -171,7 +171,7 @@ pub async fn sweep_model_services(context: &Context) -> Result<usize, Problem> {
     if !local_cloud_db(&context.data_dir).exists() || crate::running::find(&context.data_dir)?.is_some() {
         return Ok(0);
     }
-    let _lock = RunLock::take(&context.data_dir)?;
+    let _lock = RunLock::take_when_free(&context.data_dir).await?;
     let local = open_local_cloud(context, Arc::new(SystemClock)).await?;
     let stopped = local.stop_all(STOP_WITHIN).await;
     Ok(stopped.ended + stopped.killed)
@@ -183,7 +183,7 @@ pub fn check_state(context: &Context) -> Result<String, Problem> {
     if !path.exists() {
         return Ok("nothing is remembered yet".to_owned());
     }
-    open_store(path.clone())?;
+    SqliteStore::open(path.clone()).map_err(Problem::from)?;
     Ok(format!("{} can be read", path.display()))
 }
 
@@ -248,11 +248,12 @@ async fn serve_http(listener: TcpListener, router: axum::Router, stop: Cancellat
     }
 }
 
-fn open_store(path: PathBuf) -> Result<SharedStore, Problem> {
+async fn open_store(path: PathBuf) -> Result<SharedStore, Problem> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(|e| secret_file::file_problem(folder, &e))?;
     }
-    Ok(Arc::new(SqliteStore::open(path).map_err(Problem::from)?))
+    let store = when_free(|| SqliteStore::open(path.clone()).map_err(Problem::from)).await?;
+    Ok(Arc::new(store))
 }
 
 fn local_cloud_db(data_dir: &DataDir) -> PathBuf {
@@ -265,7 +266,7 @@ async fn open_local_cloud(context: &Context, clock: Arc<dyn Clock>) -> Result<Ar
         config.root = context.data_dir.root().join(config.root);
     }
     config.command = model_service_command(&config.command);
-    let store = open_store(local_cloud_db(&context.data_dir))?;
+    let store = open_store(local_cloud_db(&context.data_dir)).await?;
     LocalCloud::open(config, store, clock).await
 }
 
