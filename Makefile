@@ -25,7 +25,7 @@ lint: ## formatting, clippy, tidy and the lints of scripts and tests
 bench-gateway: ## the gateway beside nginx and a bare pass-through
 	@scripts/bench gateway $(ARGS)
 
-bench-model-service: ## tokens a second beside llama.cpp's own bench
+bench-model-service: ## tokens a second beside llama.cpp's own server
 	@scripts/bench model-service $(ARGS)
 
 bench-state: ## durable commits a second, with fsyncs counted
