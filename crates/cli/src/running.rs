@@ -141,16 +141,9 @@ pub async fn stop(data_dir: &DataDir, deadline: Duration) -> Result<bool, Proble
 
 /// Only the end of the process frees all that it holds: its lock is let go of a moment earlier.
 async fn until_ended(pid: Pid) {
-    while !has_ended(pid) {
+    while is_alive(pid.as_raw()) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-}
-
-/// Whether the process is gone, or dead and only not yet collected by its parent (proc(5): states Z and X).
-fn has_ended(pid: Pid) -> bool {
-    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return true };
-    // The name, in parentheses, may hold anything; the state follows the last one.
-    stat.rsplit(')').next().is_some_and(|rest| matches!(rest.trim_start().chars().next(), Some('Z' | 'X')))
 }
 
 fn signal(pid: Pid, signal: Signal) -> Result<(), Problem> {
