@@ -48,7 +48,7 @@ pub async fn run(context: &Context) -> Result<(), Problem> {
         Check::of("data folder", writable(context.data_dir.root())),
         disk_space(context.data_dir.root()),
         processor(),
-        Check::of("model-service", serve::model_service_version(context).await),
+        Check::of("model-service", serve::local_cloud::model_service_version(context).await),
     ];
     match running {
         Some(running) => {

@@ -6,7 +6,8 @@ use domain::Problem;
 use serde_json::json;
 
 use super::Context;
-use crate::{running, serve};
+use crate::running;
+use crate::serve::local_cloud;
 
 /// `mcp down`
 #[derive(Debug, clap::Args)]
@@ -19,7 +20,7 @@ pub struct Args {
 pub async fn run(args: Args, context: &Context) -> Result<(), Problem> {
     let stopped = running::stop(&context.data_dir, Duration::from_secs(args.timeout)).await?;
     // A program that was killed leaves its model services behind; they belong to this folder and end with it.
-    let swept = serve::sweep_model_services(context).await?;
+    let swept = local_cloud::sweep_model_services(context).await?;
     let done = json!({ "stopped": stopped, "model_services_ended": swept });
     context.output.show(&done, |_| match (stopped, swept) {
         (false, 0) => "nothing was running".to_owned(),

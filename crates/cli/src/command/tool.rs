@@ -4,7 +4,8 @@ use domain::Problem;
 use serde_json::{Map, Value};
 
 use super::Context;
-use crate::{output, serve};
+use crate::output;
+use crate::serve::local_cloud;
 
 /// Call the tools of a cloud.
 #[derive(Debug, clap::Subcommand)]
@@ -40,7 +41,7 @@ pub struct Call {
 pub async fn run(command: Command, context: &Context) -> Result<(), Problem> {
     match command {
         Command::List(list) => {
-            let tools = serve::cloud_client(context, &list.cloud)?.list_tools().await.map_err(Problem::from)?;
+            let tools = local_cloud::connect(context, &list.cloud)?.list_tools().await.map_err(Problem::from)?;
             context.output.show(&tools, |tools| {
                 let rows = tools.iter().map(|tool| [tool.name.clone(), tool.description.clone()]);
                 output::table(["TOOL", "WHAT IT DOES"], rows)
@@ -48,7 +49,7 @@ pub async fn run(command: Command, context: &Context) -> Result<(), Problem> {
         }
         Command::Call(call) => {
             let arguments = arguments(&call)?;
-            let client = serve::cloud_client(context, &call.cloud)?;
+            let client = local_cloud::connect(context, &call.cloud)?;
             let envelope = client.call_json(&call.tool, arguments).await.map_err(Problem::from)?;
             context.output.show(&envelope, |envelope| serde_json::to_string_pretty(envelope).unwrap_or_default())?;
             envelope.error.map_or(Ok(()), Err)
