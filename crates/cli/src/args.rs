@@ -75,6 +75,7 @@ pub enum Command {
     /// Explain an error code.
     Explain(explain::Args),
     /// Print a completion script for a shell.
+    #[command(visible_alias = "completion")]
     Completions(completions::Args),
     /// Run the servers alone, in the foreground, as a service manager wants it.
     Serve(serve::Args),
@@ -112,6 +113,8 @@ mod tests {
             "mcp key create",
             "mcp config show",
             "mcp config check",
+            "mcp completion bash",
+            "mcp tool token local --role viewer",
         ] {
             super::Args::try_parse_from(form.split(' ')).unwrap_or_else(|e| panic!("{form}: {e}"));
         }

@@ -10,8 +10,15 @@ use serde_json::json;
 use super::Context;
 use crate::{output, running, secret_file};
 
+const EXAMPLES: &str = "\
+Examples:
+  mcp chat demo
+  mcp chat demo 'Tell me a story about a ship.'
+  mcp chat demo --temperature 0 --output json 'What is mcp?'";
+
 /// `mcp chat demo`, or `mcp chat demo 'Tell me a story.'`
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The model, such as demo or demo:1.0.
     pub model: String,

@@ -6,8 +6,14 @@ use domain::Problem;
 
 use crate::output;
 
+const EXAMPLES: &str = "\
+Examples:
+  mcp completions bash > ~/.local/share/bash-completion/completions/mcp
+  mcp completions zsh > ~/.zfunc/_mcp";
+
 /// `mcp completions bash > ~/.local/share/bash-completion/completions/mcp`
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The shell.
     pub shell: Shell,

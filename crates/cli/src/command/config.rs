@@ -7,8 +7,14 @@ use super::Context;
 use crate::config::env;
 use crate::output;
 
+const EXAMPLES: &str = "\
+Examples:
+  mcp config show
+  mcp config check --config ./mcp.toml";
+
 /// Show or check the configuration.
 #[derive(Debug, clap::Subcommand)]
+#[command(after_help = EXAMPLES)]
 pub enum Command {
     /// Every value in force, and where it came from.
     Show,

@@ -8,8 +8,14 @@ use super::Context;
 use crate::output;
 use crate::rest::segment;
 
+const EXAMPLES: &str = "\
+Examples:
+  mcp delete --deployment demo-production
+  mcp delete --deployment demo-production --yes";
+
 /// `mcp delete --deployment demo-production --yes`
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The deployment.
     #[arg(long, short)]

@@ -6,8 +6,15 @@ use domain::{Market, Problem};
 use super::Context;
 use crate::{output, tree};
 
+const EXAMPLES: &str = "\
+Examples:
+  mcp deploy --model demo:1.0 --environment production --replicas 3 --dry-run
+  mcp deploy --model demo:1.0 --environment production --replicas 3 --yes
+  mcp deploy --model demo:1.0 --environment production --name cheap --spot";
+
 /// `mcp deploy --model demo:1.0 --environment production --replicas 3 --dry-run`
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// Model and version, such as demo:1.0.
     #[arg(long, short)]

@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
-use control::api::types::DeploymentPhase;
+use control::api::types::{DeploymentPhase, DeploymentView};
 use domain::{Kind, Problem};
 use nix::sys::statvfs::statvfs;
 use serde::Serialize;
@@ -134,17 +134,21 @@ fn variable(name: &str) -> &'static str {
     }
 }
 
+/// A deployment that is still on its way is no problem; one that something stands in the way of is.
 async fn deployments(context: &Context) -> Result<String, Problem> {
     let views = fetch(&context.rest()?, None).await?;
-    let short: Vec<String> = views
-        .iter()
-        .filter(|view| view.replicas_ready < view.replicas_wanted && view.phase != DeploymentPhase::Deleting)
-        .map(|view| format!("{} has {} of {} replicas", view.name, view.replicas_ready, view.replicas_wanted))
-        .collect();
-    if short.is_empty() {
-        return Ok(format!("{} deployments, all ready", views.len()));
+    let tell = |view: &DeploymentView| {
+        let message = view.message.as_ref().map_or_else(String::new, |message| format!(" ({message})"));
+        format!("{} has {} of {} replicas{message}", view.name, view.replicas_ready, view.replicas_wanted)
+    };
+    let in_phase = |phase| views.iter().filter(move |view| view.phase == phase).map(tell).collect::<Vec<_>>();
+    let degraded = in_phase(DeploymentPhase::Degraded);
+    if !degraded.is_empty() {
+        return Err(Problem::new(Kind::Unavailable, degraded.join("; ")).next("see 'mcp status' and 'mcp logs'"));
     }
-    Err(Problem::new(Kind::Unavailable, short.join("; ")).next("see 'mcp status' and 'mcp logs'"))
+    let progressing = in_phase(DeploymentPhase::Progressing);
+    let rest = if progressing.is_empty() { "all ready".to_owned() } else { progressing.join("; ") };
+    Ok(format!("{} deployments, {rest}", views.len()))
 }
 
 async fn gateway(address: SocketAddr) -> Result<String, Problem> {

@@ -9,8 +9,14 @@ use super::Context;
 use crate::running;
 use crate::serve::local_cloud;
 
+const EXAMPLES: &str = "\
+Examples:
+  mcp down
+  mcp down --timeout 5    kill what has not finished after five seconds";
+
 /// `mcp down`
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// Seconds to wait for requests to finish before everything is killed.
     #[arg(long, default_value_t = 60)]

@@ -8,8 +8,14 @@ use super::Context;
 use crate::output;
 use crate::rest::segment;
 
+const EXAMPLES: &str = "\
+Examples:
+  mcp environment create --name production --type cpu --resources cpu=1,memory=1Gi
+  mcp environment create --name eu --type cpu --resources cpu=1,memory=1Gi --country IE";
+
 /// Look after environments.
 #[derive(Debug, clap::Subcommand)]
+#[command(after_help = EXAMPLES)]
 pub enum Command {
     /// Create an environment.
     Create(Create),

@@ -5,8 +5,13 @@ use serde::Serialize;
 
 use super::Context;
 
+const EXAMPLES: &str = "\
+Examples:
+  mcp explain MCP0008";
+
 /// `mcp explain MCP0008`
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The code, such as MCP0008.
     pub code: String,

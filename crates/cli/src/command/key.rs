@@ -8,8 +8,14 @@ use super::Context;
 use crate::output;
 use crate::rest::segment;
 
+const EXAMPLES: &str = "\
+Examples:
+  mcp key create --name app --model demo --expires-in-days 30
+  mcp key list";
+
 /// Look after the keys that the gateway accepts.
 #[derive(Debug, clap::Subcommand)]
+#[command(after_help = EXAMPLES)]
 pub enum Command {
     /// Make a key. It is shown once, and only its hash is kept.
     Create(Create),

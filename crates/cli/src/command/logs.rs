@@ -6,8 +6,14 @@ use domain::Problem;
 use super::Context;
 use crate::rest::segment;
 
+const EXAMPLES: &str = "\
+Examples:
+  mcp logs --deployment demo-local --tail 50
+  mcp logs --deployment demo-local --replica i-0123456789abcdef";
+
 /// `mcp logs --deployment demo-local --tail 50`
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The deployment.
     #[arg(long, short)]

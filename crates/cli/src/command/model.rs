@@ -12,8 +12,15 @@ use crate::output;
 use crate::pull::{Pull, Pulled, Source};
 use crate::rest::segment;
 
+const EXAMPLES: &str = "\
+Examples:
+  mcp model register --name llama --path ./llama.gguf --version 1.0
+  mcp model pull hf://owner/repo/file.gguf --name llama --version 1.0
+  mcp model show demo:1.0";
+
 /// Look after models.
 #[derive(Debug, clap::Subcommand)]
+#[command(after_help = EXAMPLES)]
 pub enum Command {
     /// Register a GGUF file under a name and a version.
     Register(Register),

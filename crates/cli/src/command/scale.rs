@@ -7,8 +7,13 @@ use super::Context;
 use crate::rest::segment;
 use crate::tree;
 
+const EXAMPLES: &str = "\
+Examples:
+  mcp scale --deployment demo-production --replicas 5";
+
 /// `mcp scale --deployment demo-production --replicas 5`
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The deployment.
     #[arg(long, short)]

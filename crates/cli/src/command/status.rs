@@ -9,8 +9,15 @@ use super::Context;
 use crate::rest::{Rest, segment};
 use crate::tree;
 
+const EXAMPLES: &str = "\
+Examples:
+  mcp status
+  mcp status --deployment demo-production --watch
+  mcp status --output json";
+
 /// `mcp status --deployment demo-production --watch`
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// Only this deployment.
     #[arg(long, short)]

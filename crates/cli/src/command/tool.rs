@@ -7,13 +7,36 @@ use super::Context;
 use crate::output;
 use crate::serve::local_cloud;
 
+const EXAMPLES: &str = "\
+Examples:
+  mcp tool list local
+  mcp tool call local get_quotas --output json
+  mcp tool call local get_health region=us-east
+  mcp tool token local --role viewer    for an MCP client of your own";
+
 /// Call the tools of a cloud.
 #[derive(Debug, clap::Subcommand)]
+#[command(after_help = EXAMPLES)]
 pub enum Command {
     /// List the tools of a cloud.
     List(List),
     /// Call a tool.
     Call(Call),
+    /// Print a token with which another MCP client can call a cloud's tools.
+    Token(Token),
+}
+
+/// `mcp tool token local --role viewer`
+#[derive(Debug, clap::Args)]
+pub struct Token {
+    /// The cloud.
+    pub cloud: String,
+    /// What its bearer may do: viewer reads, operator does all.
+    #[arg(long, value_parser = ["viewer", "operator"], default_value = "viewer")]
+    pub role: String,
+    /// Minutes for which it is valid.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=1440))]
+    pub minutes: u32,
 }
 
 /// `mcp tool list local`
@@ -46,6 +69,12 @@ pub async fn run(command: Command, context: &Context) -> Result<(), Problem> {
                 let rows = tools.iter().map(|tool| [tool.name.clone(), tool.description.clone()]);
                 output::table(["TOOL", "WHAT IT DOES"], rows)
             })
+        }
+        Command::Token(token) => {
+            let issued = local_cloud::issue_token(context, &token.cloud, &token.role, token.minutes * 60)?;
+            context.output.show(&issued, |issued| issued.token.clone())?;
+            context.output.say(&format!("Show it to {} as 'Authorization: Bearer …'.", issued.url));
+            Ok(())
         }
         Command::Call(call) => {
             let arguments = arguments(&call)?;

@@ -14,8 +14,15 @@ use crate::output::{self, Format};
 use crate::rest::Rest;
 use crate::{detach, running, serve, tree};
 
+const EXAMPLES: &str = "\
+Examples:
+  mcp up                  serve until Ctrl-C, with the live tree
+  mcp up --detach         return when it serves; stop it with mcp down
+  mcp up --no-demo        start what was deployed before, without the demo model";
+
 /// `mcp up --detach`
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// Leave it running in the background and return when it serves.
     #[arg(long, short)]

@@ -7,6 +7,7 @@ use access::token::Signer;
 use cloud::client::{ClientConfig, CloudClient, SignedTokens};
 use cloud::local::LocalCloud;
 use domain::{Clock, Kind, Problem, SystemClock};
+use serde::Serialize;
 
 use super::{STOP_WITHIN, open_store, signer};
 use crate::command::Context;
@@ -19,8 +20,29 @@ pub const LOCAL: &str = "local";
 /// How long a token for a cloud lives.
 const TOKEN_SECONDS: u32 = 600;
 
+/// A token for an MCP client of the user's own.
+#[derive(Debug, Serialize)]
+pub struct IssuedToken {
+    /// The endpoint that accepts it.
+    pub url: String,
+    /// The token: a secret.
+    pub token: String,
+}
+
+/// Issues a token for a cloud's MCP server.
+pub fn issue_token(context: &Context, cloud: &str, role: &str, ttl_seconds: u32) -> Result<IssuedToken, Problem> {
+    let url = endpoint(context, cloud)?;
+    let token = signer(&context.data_dir)?.issue("user", &url, &[role], ttl_seconds, SystemClock.now())?;
+    Ok(IssuedToken { url, token })
+}
+
 /// A client of a cloud's MCP server, as an operator of this installation.
 pub fn connect(context: &Context, cloud: &str) -> Result<CloudClient, Problem> {
+    client(cloud, &endpoint(context, cloud)?, &signer(&context.data_dir)?, Arc::new(SystemClock))
+}
+
+/// Where the cloud's MCP server of the running program is.
+fn endpoint(context: &Context, cloud: &str) -> Result<String, Problem> {
     if cloud != LOCAL {
         return Err(
             Problem::not_found(format!("there is no cloud {cloud:?}")).next("this installation has one cloud: local")
@@ -29,7 +51,7 @@ pub fn connect(context: &Context, cloud: &str) -> Result<CloudClient, Problem> {
     let running = running::find(&context.data_dir)?.ok_or_else(|| {
         Problem::new(Kind::Unavailable, "no mcp runs over this data folder").next("start it with 'mcp up'")
     })?;
-    client(cloud, &url(running.listen), &signer(&context.data_dir)?, Arc::new(SystemClock))
+    Ok(url(running.listen))
 }
 
 /// Ends the model services that a killed program left behind. Gives their number.
