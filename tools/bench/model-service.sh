@@ -34,6 +34,7 @@ build_peer() {
 }
 
 [ -x "$peer" ] || build_peer
-cargo build --release --locked --quiet --package model-service
+# The same selection as `make up`, so that llama.cpp is not compiled again with other features of its build tools.
+cargo build --release --locked --quiet --package cli --package model-service
 cargo build --release --locked --quiet --package bench --bin model_service
 exec "$target_dir/release/model_service" --service "$target_dir/release/model-service" --peer "$peer" "$@"
