@@ -5,3 +5,4 @@
 
 pub mod allocation;
 pub mod balance;
+pub mod spot;

@@ -1,0 +1,79 @@
+//! The commands, as `mcp simulate …` and `simulate …` both mount them.
+
+use std::fmt;
+
+use clap::{Args, Subcommand, ValueEnum};
+use domain::Problem;
+use serde::Serialize;
+
+use crate::batch::{SpotBatchArgs, spot_batch};
+
+/// Replays of traces under a policy.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Batch work with a deadline on spot capacity.
+    SpotBatch {
+        #[command(flatten)]
+        args: SpotBatchArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+}
+
+/// How to print.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct OutputArgs {
+    /// One JSON object, or text for people.
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: OutputFormat,
+}
+
+/// The two forms of output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    /// One JSON object.
+    Json,
+    /// A line for each figure.
+    Text,
+}
+
+/// What a command found, ready to print.
+#[derive(Debug, Clone)]
+pub struct Output {
+    /// The figures.
+    pub figures: serde_json::Value,
+    /// How to print them.
+    pub format: OutputFormat,
+}
+
+impl fmt::Display for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.figures, self.format) {
+            (figures, OutputFormat::Json) => write!(f, "{figures}"),
+            (serde_json::Value::Object(map), OutputFormat::Text) => {
+                let width = map.keys().map(String::len).max().unwrap_or(0);
+                for (at, (name, value)) in map.iter().enumerate() {
+                    let newline = if at == 0 { "" } else { "\n" };
+                    write!(f, "{newline}{name:width$}  {value}")?;
+                }
+                Ok(())
+            }
+            (figures, OutputFormat::Text) => write!(f, "{figures}"),
+        }
+    }
+}
+
+/// Runs one command.
+///
+/// # Errors
+/// When a file is missing or malformed, or an argument makes no sense.
+pub fn run(command: Command) -> Result<Output, Problem> {
+    match command {
+        Command::SpotBatch { args, output } => report(&spot_batch(&args)?, output),
+    }
+}
+
+fn report<T: Serialize>(figures: &T, output: OutputArgs) -> Result<Output, Problem> {
+    let figures = serde_json::to_value(figures).map_err(|error| Problem::internal(error.to_string()))?;
+    Ok(Output { figures, format: output.output })
+}
