@@ -7,6 +7,7 @@ use domain::Problem;
 use serde::Serialize;
 
 use crate::batch::{SpotBatchArgs, spot_batch};
+use crate::serve::{SpotServeArgs, spot_serve};
 
 /// Replays of traces under a policy.
 #[derive(Debug, Clone, Subcommand)]
@@ -15,6 +16,13 @@ pub enum Command {
     SpotBatch {
         #[command(flatten)]
         args: SpotBatchArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Replicas that must be ready, on spot capacity and on-demand.
+    SpotServe {
+        #[command(flatten)]
+        args: SpotServeArgs,
         #[command(flatten)]
         output: OutputArgs,
     },
@@ -70,6 +78,7 @@ impl fmt::Display for Output {
 pub fn run(command: Command) -> Result<Output, Problem> {
     match command {
         Command::SpotBatch { args, output } => report(&spot_batch(&args)?, output),
+        Command::SpotServe { args, output } => report(&spot_serve(&args)?, output),
     }
 }
 

@@ -7,6 +7,7 @@ pub mod batch;
 pub mod command;
 pub mod generate;
 pub mod problem;
+pub mod serve;
 pub mod trace;
 
 pub use command::{Command, Output, run};

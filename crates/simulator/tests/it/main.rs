@@ -4,4 +4,5 @@
 #![allow(clippy::unwrap_used)]
 
 mod batch;
+mod serve;
 mod traces;

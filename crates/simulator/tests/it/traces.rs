@@ -90,3 +90,25 @@ fn arguments_that_make_no_sense_are_refused_by_name() {
         assert!(cause.contains(said), "{changed}: {cause}");
     }
 }
+
+#[test]
+fn serving_reports_its_figures_and_refuses_nonsense() {
+    let folder = folder_with(&[("zone.json", UP)]);
+    let line = "spot-serve --traces DIR --replicas 1 --cold-start-seconds 60 --policy";
+    for policy in ["ours", "spothedge", "spread", "omniscient"] {
+        let figures = simulate(&format!("{line} {policy}"), folder.path()).unwrap();
+        for figure in ["cost_ratio", "availability", "preemptions_per_day"] {
+            assert!(figures[figure].is_number(), "{policy} {figure}");
+        }
+    }
+    for (changed, said) in [
+        ("--replicas 0", "--replicas"),
+        ("--replicas 1 --cold-start-seconds=-1", "--cold-start-seconds"),
+        ("--replicas 1 --cold-start-seconds=1e9", "before the first replica"),
+        ("--replicas 1 --target-availability 2", "--target-availability"),
+        ("--replicas 1 --price-ratio=-0.1", "--price-ratio"),
+    ] {
+        let cause = simulate(&format!("spot-serve --traces DIR {changed} --policy ours"), folder.path()).unwrap_err();
+        assert!(cause.contains(said), "{changed}: {cause}");
+    }
+}
