@@ -4,5 +4,6 @@
 //! and in replay.
 
 pub mod allocation;
+pub mod autoscale;
 pub mod balance;
 pub mod spot;

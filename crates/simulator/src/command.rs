@@ -6,6 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use domain::Problem;
 use serde::Serialize;
 
+use crate::autoscale::{AutoscaleArgs, autoscale};
 use crate::batch::{SpotBatchArgs, spot_batch};
 use crate::serve::{SpotServeArgs, spot_serve};
 
@@ -16,6 +17,13 @@ pub enum Command {
     SpotBatch {
         #[command(flatten)]
         args: SpotBatchArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// The number of replicas under a changing rate of requests.
+    Autoscale {
+        #[command(flatten)]
+        args: AutoscaleArgs,
         #[command(flatten)]
         output: OutputArgs,
     },
@@ -78,6 +86,7 @@ impl fmt::Display for Output {
 pub fn run(command: Command) -> Result<Output, Problem> {
     match command {
         Command::SpotBatch { args, output } => report(&spot_batch(&args)?, output),
+        Command::Autoscale { args, output } => report(&autoscale(&args)?, output),
         Command::SpotServe { args, output } => report(&spot_serve(&args)?, output),
     }
 }

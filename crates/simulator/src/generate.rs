@@ -81,3 +81,19 @@ impl SpotWorld {
         if self.nodes <= 1 || rng.random_bool(0.67) { 0 } else { rng.random_range(0..self.nodes) }
     }
 }
+
+/// Samples of a request rate every 600 s: a daily and a weekly wave, noise, and spikes that come and go unannounced.
+#[must_use]
+pub fn request_rates(days: u32, mean_rate: f64, seed: u64) -> Vec<(f64, f64)> {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut spike = 1.0_f64;
+    (0..days * 144)
+        .map(|sample| {
+            let at_s = f64::from(sample) * 600.0;
+            let wave = |period_s: f64| (at_s / period_s * std::f64::consts::TAU).sin();
+            spike = if rng.random_bool(0.01) { rng.random_range(1.2..2.0) } else { 1.0 + (spike - 1.0) * 0.7 };
+            let noise = 1.0 + 0.05 * rng.random_range(-1.0..1.0_f64);
+            (at_s, mean_rate * (1.0 + 0.4 * wave(86_400.0) + 0.1 * wave(604_800.0)) * noise * spike)
+        })
+        .collect()
+}

@@ -3,6 +3,7 @@
 //! The decisions are the functions of `planning`; this crate reads traces, moves time, charges money and holds the rival
 //! policies. A policy is shown the present tick and its own past, never the rest of the trace.
 
+pub mod autoscale;
 pub mod batch;
 pub mod command;
 pub mod generate;
