@@ -6,4 +6,5 @@
 pub mod allocation;
 pub mod autoscale;
 pub mod balance;
+pub mod egress;
 pub mod spot;

@@ -8,19 +8,31 @@ use serde::Serialize;
 
 use crate::autoscale::{AutoscaleArgs, autoscale};
 use crate::batch::{SpotBatchArgs, spot_batch};
+use crate::bench::{BenchArgs, bench};
+use crate::egress::{EgressArgs, egress};
 use crate::serve::{SpotServeArgs, spot_serve};
 
 /// Replays of traces under a policy.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
     /// Batch work with a deadline on spot capacity.
+    #[command(allow_negative_numbers = true)]
     SpotBatch {
         #[command(flatten)]
         args: SpotBatchArgs,
         #[command(flatten)]
         output: OutputArgs,
     },
+    /// The price of moving data between two places.
+    #[command(allow_negative_numbers = true)]
+    Egress {
+        #[command(flatten)]
+        args: EgressArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
     /// The number of replicas under a changing rate of requests.
+    #[command(allow_negative_numbers = true)]
     Autoscale {
         #[command(flatten)]
         args: AutoscaleArgs,
@@ -28,9 +40,17 @@ pub enum Command {
         output: OutputArgs,
     },
     /// Replicas that must be ready, on spot capacity and on-demand.
+    #[command(allow_negative_numbers = true)]
     SpotServe {
         #[command(flatten)]
         args: SpotServeArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Everything above on a folder of public data, as one table with the bars beside it.
+    Bench {
+        #[command(flatten)]
+        args: BenchArgs,
         #[command(flatten)]
         output: OutputArgs,
     },
@@ -60,11 +80,14 @@ pub struct Output {
     pub figures: serde_json::Value,
     /// How to print them.
     pub format: OutputFormat,
+    /// The text to print instead of a line for each figure.
+    pub text: Option<String>,
 }
 
 impl fmt::Display for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.figures, self.format) {
+            (_, OutputFormat::Text) if self.text.is_some() => f.write_str(self.text.as_deref().unwrap_or_default()),
             (figures, OutputFormat::Json) => write!(f, "{figures}"),
             (serde_json::Value::Object(map), OutputFormat::Text) => {
                 let width = map.keys().map(String::len).max().unwrap_or(0);
@@ -87,11 +110,17 @@ pub fn run(command: Command) -> Result<Output, Problem> {
     match command {
         Command::SpotBatch { args, output } => report(&spot_batch(&args)?, output),
         Command::Autoscale { args, output } => report(&autoscale(&args)?, output),
+        Command::Egress { args, output } => report(&egress(&args)?, output),
+        Command::Bench { args, output } => {
+            let report = bench(&args)?;
+            let text = report.table();
+            Ok(Output { text: Some(text), ..self::report(&report, output)? })
+        }
         Command::SpotServe { args, output } => report(&spot_serve(&args)?, output),
     }
 }
 
 fn report<T: Serialize>(figures: &T, output: OutputArgs) -> Result<Output, Problem> {
     let figures = serde_json::to_value(figures).map_err(|error| Problem::internal(error.to_string()))?;
-    Ok(Output { figures, format: output.output })
+    Ok(Output { figures, format: output.output, text: None })
 }

@@ -5,10 +5,13 @@
 
 pub mod autoscale;
 pub mod batch;
+pub mod bench;
 pub mod command;
+pub mod egress;
 pub mod generate;
 pub mod problem;
 pub mod serve;
+mod svg;
 pub mod trace;
 
 pub use command::{Command, Output, run};

@@ -68,7 +68,9 @@ impl Outlook<'_> {
             .collect();
         let mut short_per_hour = 0.0;
         for (at, zone) in used.iter().enumerate() {
-            let again = (zone.young_per_hour * self.cold_hours()).min(1.0);
+            // A second drop in the same zone before the first is made good; it cannot take more than was held there.
+            let held_beyond = zone.loss_chances.len() > spare as usize + 1;
+            let again = if held_beyond { (zone.young_per_hour * self.cold_hours()).min(1.0) } else { 0.0 };
             short_per_hour += zone.drops_per_hour * (zone.beyond(spare) + again * zone.twice_beyond(zone, spare));
             for other in &used[at + 1..] {
                 let together = self.shock * (zone.drops_per_hour + other.drops_per_hour) / 2.0;

@@ -14,7 +14,7 @@ const PRIOR_DROPS: f64 = 2.0;
 /// Shares of the capacity left by a drop are counted in this many bins, from nothing to nearly all.
 const LEFT_BINS: usize = 8;
 /// The prior of the severity: half of all drops take everything, the rest any part. In drops.
-const PRIOR_LEFT: [f64; LEFT_BINS] = [1.0, 0.14, 0.14, 0.14, 0.14, 0.14, 0.15, 0.15];
+const PRIOR_LEFT: [f64; LEFT_BINS] = [3.0, 0.42, 0.42, 0.42, 0.42, 0.42, 0.45, 0.45];
 /// Observations count half after this many hours.
 const HALF_LIFE_HOURS: f64 = 24.0 * 14.0;
 
