@@ -32,6 +32,9 @@ const LEFT: f64 = 70.0;
 const RIGHT: f64 = 210.0;
 const TOP: f64 = 46.0;
 const BOTTOM: f64 = 56.0;
+/// Where a point of the chart lies in the picture.
+type Placing<'a> = dyn Fn(&(f64, f64)) -> (f64, f64) + 'a;
+
 /// Told apart by people who see colours differently (Okabe and Ito, "Color Universal Design", 2008).
 const COLOURS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"];
 
@@ -58,7 +61,7 @@ impl Chart {
         svg
     }
 
-    fn draw_axes(&self, svg: &mut String, across: &Axis, up: &Axis, at: &dyn Fn(&(f64, f64)) -> (f64, f64)) {
+    fn draw_axes(&self, svg: &mut String, across: &Axis, up: &Axis, at: &Placing<'_>) {
         for tick in across.ticks() {
             let (x, bottom) = at(&(tick, up.low));
             line(svg, (x, TOP), (x, bottom), "#ddd");
@@ -79,7 +82,7 @@ impl Chart {
     }
 }
 
-fn draw_series(svg: &mut String, number: usize, series: &Series, at: &dyn Fn(&(f64, f64)) -> (f64, f64)) {
+fn draw_series(svg: &mut String, number: usize, series: &Series, at: &Placing<'_>) {
     let colour = COLOURS[number % COLOURS.len()];
     let places: Vec<(f64, f64)> = series.points.iter().map(at).collect();
     if series.joined {

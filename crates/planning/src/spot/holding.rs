@@ -13,7 +13,7 @@ const PRIOR_DROPS_PER_HOUR: [f64; AgeClass::COUNT] = [1.57, 0.67, 0.36, 0.17, 0.
 const PRIOR_DROPS: f64 = 2.0;
 /// Shares of the capacity left by a drop are counted in this many bins, from nothing to nearly all.
 const LEFT_BINS: usize = 8;
-/// The prior of the severity: half of all drops take everything, the rest any part. In drops.
+/// The prior of the severity: half of all drops take everything, the rest any part. In drops; worth six in all.
 const PRIOR_LEFT: [f64; LEFT_BINS] = [3.0, 0.42, 0.42, 0.42, 0.42, 0.42, 0.45, 0.45];
 /// Observations count half after this many hours.
 const HALF_LIFE_HOURS: f64 = 24.0 * 14.0;

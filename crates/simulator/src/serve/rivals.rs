@@ -37,8 +37,8 @@ impl ServingPolicy for SpotHedge {
 
     fn decide(&mut self, situation: &ServingSituation<'_>) -> Fleet {
         let mut spot: Vec<u32> = situation.zones.iter().map(|zone| zone.ready + zone.loading).collect();
-        for zone in 0..spot.len() {
-            if spot[zone] < self.held[zone] {
+        for (zone, now) in spot.iter().enumerate() {
+            if *now < self.held[zone] {
                 self.set_preempted(zone);
             }
         }

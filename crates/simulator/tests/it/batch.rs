@@ -25,7 +25,7 @@ fn world(zones: usize, up_hours: f64, down_hours: f64) -> SpotWorld {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(8))]
 
     #[test]
     fn no_deadline_is_missed_and_nothing_beats_the_bound(
@@ -62,7 +62,7 @@ proptest! {
 #[test]
 fn ours_costs_less_than_uniform_progress_on_average() {
     let mut totals = [0.0; 3];
-    for seed in 0..30 {
+    for seed in 0..12 {
         let trace = world(1, 8.0, 6.0).generate(seed);
         for (total, policy) in totals.iter_mut().zip(&mut policies(1)) {
             *total += run(&trace, policy.as_mut(), 400).cost_hours;
