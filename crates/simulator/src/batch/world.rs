@@ -47,9 +47,9 @@ impl BatchPolicy for Ours {
     }
 }
 
-/// Whole ticks before the deadline; a remainder is not used, for all alike.
+/// Ticks up to the deadline; the last one is cut short by it.
 pub fn deadline_ticks(job: &BatchJob, tick_s: f64) -> usize {
-    (job.deadline_hours * 3_600.0 / tick_s + 1e-9).floor() as usize
+    (job.deadline_hours * 3_600.0 / tick_s - 1e-9).ceil() as usize
 }
 
 /// A trace with a job to put on it.
@@ -117,12 +117,14 @@ pub fn replay(
     let mut result = BatchRun { cost_hours: 0.0, missed: false, changeovers: 0, decisions: Vec::new() };
     for tick in start..end {
         let available = available_at(tick);
+        let time_left_hours = job.deadline_hours - (tick - start) as f64 * tick_hours;
+        let tick_hours = tick_hours.min(time_left_hours);
         policy.observe(&available, trace.tick_s);
         state.lose_preempted(&available);
         let moves = state.data_in.and_then(|zone| move_cost_hours.get(zone)).unwrap_or(&nowhere);
         let chosen = policy.decide(&BatchSituation {
             work_left_hours: state.work_left,
-            time_left_hours: (end - tick) as f64 * tick_hours,
+            time_left_hours,
             changeover_left_hours: state.changeover_left,
             tick_hours,
             run: state.run,

@@ -71,6 +71,17 @@ fn a_batch_on_steady_spot_pays_the_spot_price_and_one_start() {
     assert_eq!(figures["floor"], 0.5);
 }
 
+/// Neither the deadline nor the start is a whole number of ticks, and there is no spot: only on-demand at once will do.
+#[test]
+fn a_deadline_with_nothing_to_spare_is_kept() {
+    let none = r#"{"metadata":{"gap_seconds":3600},"data":[0,0,0,0,0,0,0,0]}"#;
+    let folder = folder_with(&[("zone.json", none)]);
+    let line = "spot-batch --traces DIR --work-hours 5 --deadline-hours 5.4 --changeover-hours 0.4 --policy ours";
+    let figures = simulate(line, folder.path()).unwrap();
+    assert_eq!(figures["missed"], 0, "{figures}");
+    assert!((figures["cost_ratio"].as_f64().unwrap() - 1.08).abs() < 1e-9, "{figures}");
+}
+
 #[test]
 fn arguments_that_make_no_sense_are_refused_by_name() {
     let folder = folder_with(&[("zone.json", UP)]);
