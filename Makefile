@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help up down test lint bench-gateway bench-model-service bench-state drill-site-loss demo-model clean
+.PHONY: help up down test lint bench-gateway bench-model-service bench-planning bench-state drill-site-loss demo-model clean
 
 CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CARGO_TARGET_DIR
@@ -27,6 +27,9 @@ bench-gateway: ## the gateway beside nginx and a bare pass-through
 
 bench-model-service: ## tokens a second beside llama.cpp's own server
 	@scripts/bench model-service $(ARGS)
+
+bench-planning: ## decisions beside published policies on public traces: make bench-planning DATA=DIR (docs/data.md)
+	@scripts/bench-planning.sh "$(DATA)"
 
 bench-state: ## durable commits a second, with fsyncs counted
 	@scripts/bench state $(ARGS)

@@ -4,4 +4,7 @@
 //! and in replay.
 
 pub mod allocation;
+pub mod autoscale;
 pub mod balance;
+pub mod egress;
+pub mod spot;

@@ -1,0 +1,113 @@
+//! How far above the forecast to stay, learned from its misses.
+//!
+//! The margin is a factor times the size of recent misses, so that it widens when the load turns restless at once. The
+//! factor is a dual price: it grows while more load than allowed finds no capacity and shrinks while less does (online
+//! dual ascent), which is what choosing the quantile by the objective comes to without assuming a distribution.
+
+use std::collections::VecDeque;
+
+/// Misses are remembered over an hour and over a day; a spell of unrest shows in the first.
+const SHORT_MEMORY_S: f64 = 3_600.0;
+const LONG_MEMORY_S: f64 = 86_400.0;
+/// Over this many seconds a full surplus multiplies the factor by e.
+const FACTOR_MEMORY_S: f64 = 86_400.0;
+/// Where the factor starts, and its bounds; in mean misses.
+const FIRST_FACTOR: f64 = 4.0;
+const FACTOR_RANGE: (f64, f64) = (0.5, 40.0);
+/// The share of the allowance aimed at; the rest is for bad luck.
+const ALLOWANCE_USED: f64 = 0.8;
+/// Most open forecasts kept.
+const MAX_KEPT: usize = 4_096;
+
+/// Learns the margin.
+#[derive(Debug, Clone)]
+pub struct Margin {
+    allowed_share: f64,
+    open: VecDeque<(f64, f64)>,
+    short_miss: f64,
+    long_miss: f64,
+    mean_load: f64,
+    factor: f64,
+    last_s: Option<f64>,
+}
+
+impl Margin {
+    /// One that lets `allowed_share` of the load find no capacity.
+    #[must_use]
+    pub fn new(allowed_share: f64) -> Self {
+        Self {
+            allowed_share: allowed_share.max(1e-6) * ALLOWANCE_USED,
+            open: VecDeque::new(),
+            short_miss: 0.0,
+            long_miss: 0.0,
+            mean_load: 0.0,
+            factor: FIRST_FACTOR,
+            last_s: None,
+        }
+    }
+
+    /// Takes in the load at `now_s` and the load over capacity since the last time, both in replicas.
+    pub fn observe(&mut self, now_s: f64, load: f64, over: f64) {
+        let elapsed_s = self.last_s.replace(now_s).map_or(0.0, |last_s| now_s - last_s);
+        let share = |memory_s: f64| 1.0 - (-elapsed_s / memory_s).exp();
+        while let Some((_, forecast)) = self.open.front().filter(|(at_s, _)| *at_s <= now_s) {
+            let miss = (load - forecast).max(0.0);
+            self.short_miss += share(SHORT_MEMORY_S) * (miss - self.short_miss);
+            self.long_miss += share(LONG_MEMORY_S) * (miss - self.long_miss);
+            self.open.pop_front();
+        }
+        self.mean_load +=
+            share(LONG_MEMORY_S).max(f64::from(u8::from(self.mean_load == 0.0))) * (load - self.mean_load);
+        let allowed = self.allowed_share * self.mean_load.max(1e-9);
+        let surplus = (over - self.allowed_share * load) / allowed * elapsed_s / FACTOR_MEMORY_S;
+        self.factor = (self.factor * surplus.clamp(-1.0, 0.5).exp()).clamp(FACTOR_RANGE.0, FACTOR_RANGE.1);
+    }
+
+    /// Remembers a forecast for `at_s`, to be compared with what comes.
+    pub fn expect(&mut self, at_s: f64, forecast: f64) {
+        self.open.push_back((at_s, forecast));
+        if self.open.len() > MAX_KEPT {
+            self.open.pop_front();
+        }
+    }
+
+    /// The margin now, in replicas.
+    #[must_use]
+    pub fn replicas(&self) -> f64 {
+        self.factor * (self.short_miss + self.long_miss) / 2.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn misses_widen_it_and_calm_narrows_it() {
+        let mut margin = Margin::new(0.001);
+        for step in 0..400 {
+            let now_s = f64::from(step) * 10.0;
+            margin.observe(now_s, 12.0, 0.0);
+            margin.expect(now_s + 10.0, 10.0);
+        }
+        let restless = margin.replicas();
+        for step in 400..40_000 {
+            let now_s = f64::from(step) * 10.0;
+            margin.observe(now_s, 10.0, 0.0);
+            margin.expect(now_s + 10.0, 10.0);
+        }
+        assert!(restless > 1.0, "{restless}");
+        assert!(margin.replicas() < 0.1 * restless, "{}", margin.replicas());
+    }
+
+    #[test]
+    fn load_over_capacity_raises_the_factor() {
+        let mut calm = Margin::new(0.001);
+        let mut short = Margin::new(0.001);
+        for step in 0..100 {
+            calm.observe(f64::from(step) * 10.0, 10.0, 0.0);
+            short.observe(f64::from(step) * 10.0, 10.0, 1.0);
+        }
+        assert!(short.factor > 2.0 * calm.factor);
+    }
+}

@@ -1,0 +1,209 @@
+//! Work with a deadline: at each tick, run on spot (where), on on-demand, or wait.
+//!
+//! The choice is the cheapest action by the expected cost to finish ([`ValueTable`]); the safety net is apart from it and
+//! exact: no action is taken after which on-demand alone could not meet the deadline. The setting and the safety net
+//! are those of Wu et al., "Can't Be Late: Optimizing Spot Instance Savings under Deadlines" (NSDI 2024); going to the
+//! zone that is expected to last is the idea of SkyNomad (arXiv 2601.06520).
+
+use super::batch_value::{Market, Mode, ValueTable, Weather};
+use super::survival::Survival;
+
+/// What is wanted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BatchJob {
+    /// Hours of work on one instance.
+    pub work_hours: f64,
+    /// Hours within which it must be done.
+    pub deadline_hours: f64,
+    /// Hours paid and lost at every start on an instance (boot and restore).
+    pub changeover_hours: f64,
+    /// Spot price as a share of on-demand.
+    pub price_ratio: f64,
+}
+
+/// What the job runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Run {
+    /// Nothing.
+    Idle,
+    /// An on-demand instance.
+    OnDemand,
+    /// A spot instance in the zone with this index.
+    Spot(usize),
+}
+
+/// How the job stands at a tick.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchSituation<'a> {
+    /// Hours of work not yet done.
+    pub work_left_hours: f64,
+    /// Hours to the deadline.
+    pub time_left_hours: f64,
+    /// Hours of the present start that are still to pass before work goes on.
+    pub changeover_left_hours: f64,
+    /// Hours until the next decision.
+    pub tick_hours: f64,
+    /// What it runs on; [`Run::Idle`] when its spot instance was taken.
+    pub run: Run,
+    /// Whether spot can be had now, by zone.
+    pub available: &'a [bool],
+    /// What moving the job's data to each zone costs, in hours of on-demand.
+    pub move_cost_hours: &'a [f64],
+}
+
+impl BatchSituation<'_> {
+    fn slack_hours(&self) -> f64 {
+        self.time_left_hours - self.work_left_hours - self.changeover_left_hours
+    }
+}
+
+/// A choice and its reason.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BatchDecision {
+    /// What to run on until the next tick.
+    pub run: Run,
+    /// Why.
+    pub reason: BatchReason,
+}
+
+/// Why a choice was made.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum BatchReason {
+    /// Any other action could miss the deadline.
+    SafetyNet,
+    /// The cheapest by expected cost to finish, in hours of on-demand; with that cost.
+    Cheapest(f64),
+}
+
+/// Tables are solved anew when this much of the deadline has passed, so that learning reaches them.
+const RESOLVE_SHARE: f64 = 1.0 / 20.0;
+
+/// Plans one job at a time over a fixed set of zones, and learns from every tick it is shown.
+#[derive(Debug, Clone)]
+pub struct BatchPlanner {
+    zones: Vec<Survival>,
+    any_zone: Survival,
+    job: BatchJob,
+    table: Option<(ValueTable, f64)>,
+}
+
+impl BatchPlanner {
+    /// A planner for `job` that has seen nothing yet of its `zone_count` zones.
+    #[must_use]
+    pub fn new(job: BatchJob, zone_count: usize) -> Self {
+        Self { zones: vec![Survival::default(); zone_count], any_zone: Survival::default(), job, table: None }
+    }
+
+    /// Takes in which zones had capacity, `elapsed_s` seconds after the observation before.
+    pub fn observe(&mut self, available: &[bool], elapsed_s: f64) {
+        for (zone, is_up) in self.zones.iter_mut().zip(available) {
+            zone.observe(*is_up, elapsed_s);
+        }
+        self.any_zone.observe(available.contains(&true), elapsed_s);
+    }
+
+    /// What to run on until the next tick. Call [`BatchPlanner::observe`] with the same availability first.
+    pub fn decide(&mut self, situation: &BatchSituation<'_>) -> BatchDecision {
+        let spot = self.spot_choice(situation);
+        let allowed: Vec<Run> = [Some(situation.run), Some(Run::Idle), Some(Run::OnDemand), spot]
+            .into_iter()
+            .flatten()
+            .filter(|run| self.is_safe(*run, situation))
+            .collect();
+        if allowed.iter().all(|run| *run == Run::OnDemand) {
+            return BatchDecision { run: Run::OnDemand, reason: BatchReason::SafetyNet };
+        }
+        self.solve_if_stale(situation);
+        let mut best = BatchDecision { run: Run::OnDemand, reason: BatchReason::Cheapest(f64::INFINITY) };
+        let mut lowest_cost = f64::INFINITY;
+        for run in allowed {
+            let cost = self.expected_cost(run, situation);
+            // Strictly lower, and the present run comes first: a tie changes nothing.
+            if cost < lowest_cost - 1e-9 {
+                lowest_cost = cost;
+                best = BatchDecision { run, reason: BatchReason::Cheapest(cost) };
+            }
+        }
+        best
+    }
+
+    /// Whether on-demand alone can still meet the deadline after one tick of `run`, whatever the market does.
+    fn is_safe(&self, run: Run, situation: &BatchSituation<'_>) -> bool {
+        let changeover = self.job.changeover_hours;
+        let slack = situation.slack_hours() + 1e-9;
+        match run {
+            Run::OnDemand => true,
+            Run::Idle => slack + situation.changeover_left_hours - situation.tick_hours >= changeover,
+            Run::Spot(zone) if !situation.available.get(zone).copied().unwrap_or(false) => false,
+            Run::Spot(_) if situation.run == run => slack >= changeover,
+            Run::Spot(_) => slack >= 2.0 * changeover,
+        }
+    }
+
+    /// The zone to be in: the one held while it lasts, else the one whose expected life saves most after the move.
+    fn spot_choice(&self, situation: &BatchSituation<'_>) -> Option<Run> {
+        if let Run::Spot(zone) = situation.run
+            && situation.available.get(zone).copied().unwrap_or(false)
+        {
+            return Some(situation.run);
+        }
+        let saving = |zone: usize| {
+            let hours = self.zones[zone].expected_up_hours(situation.work_left_hours);
+            hours * (1.0 - self.job.price_ratio) - situation.move_cost_hours.get(zone).copied().unwrap_or(0.0)
+        };
+        (0..self.zones.len())
+            .filter(|zone| situation.available.get(*zone).copied().unwrap_or(false))
+            .map(|zone| (saving(zone), zone))
+            .max_by(|left, right| left.0.total_cmp(&right.0))
+            .map(|(_, zone)| Run::Spot(zone))
+    }
+
+    fn expected_cost(&self, run: Run, situation: &BatchSituation<'_>) -> f64 {
+        let Some((table, _)) = &self.table else { return f64::INFINITY };
+        let moving = match run {
+            Run::Spot(zone) if run != situation.run => situation.move_cost_hours.get(zone).copied().unwrap_or(0.0),
+            _ => 0.0,
+        };
+        let weather = Weather { is_up: self.any_zone.is_up(), age: self.any_zone.age_class() };
+        let cost = table.cost_of(
+            mode_of(run),
+            mode_of(situation.run),
+            situation.work_left_hours,
+            situation.slack_hours(),
+            weather,
+        );
+        cost + moving
+    }
+
+    fn solve_if_stale(&mut self, situation: &BatchSituation<'_>) {
+        let stale_hours = self.job.deadline_hours * RESOLVE_SHARE;
+        if self.table.as_ref().is_some_and(|(_, solved_at)| solved_at - situation.time_left_hours < stale_hours) {
+            return;
+        }
+        let slack_hours = situation.slack_hours().max(0.0);
+        let table = ValueTable::solve(self.market(), situation.work_left_hours, slack_hours, situation.tick_hours);
+        self.table = Some((table, situation.time_left_hours));
+    }
+
+    fn market(&self) -> Market {
+        // With several zones the job outlives its zone while another is up: that costs a changeover, not the market.
+        let longest_hours =
+            self.zones.iter().map(|zone| zone.expected_up_hours(self.job.work_hours)).fold(0.0, f64::max);
+        let moves_per_hour = if self.zones.len() > 1 { 1.0 / longest_hours.max(0.5) } else { 0.0 };
+        Market {
+            up_end_per_hour: self.any_zone.hazards_per_hour(true),
+            down_end_per_hour: self.any_zone.hazards_per_hour(false),
+            moves_per_hour,
+            price_ratio: self.job.price_ratio,
+            changeover_hours: self.job.changeover_hours,
+        }
+    }
+}
+
+const fn mode_of(run: Run) -> Mode {
+    match run {
+        Run::Idle => Mode::Idle,
+        Run::OnDemand => Mode::OnDemand,
+        Run::Spot(_) => Mode::Spot,
+    }
+}

@@ -1,0 +1,193 @@
+//! The world of one job: time moves by ticks, spot instances vanish, starts cost a changeover, hours cost money.
+//!
+//! At each tick every policy sees which zones have capacity now (a probe, as cancel-on-accept probing gives it) and what
+//! it saw before; spot that is up at a tick stays up until the next. Progress survives a preemption.
+
+use planning::spot::{BatchJob, BatchPlanner, BatchSituation, Run};
+
+use super::BatchPolicyName;
+use super::optimum::optimum_cost_hours;
+use super::rivals::{Greedy, UniformProgress};
+use crate::trace::SpotTrace;
+
+/// Dollars per gigabyte between regions of one cloud, the median of AWS pairs (Skyplane's price grid, 2022–23).
+const BETWEEN_REGIONS_USD_GB: f64 = 0.02;
+
+/// Decides at each tick.
+pub trait BatchPolicy {
+    /// Takes in a tick: at those before the job starts too, since probing needs no job.
+    fn observe(&mut self, available: &[bool], elapsed_s: f64);
+    /// What to run on until the next tick.
+    fn decide(&mut self, situation: &BatchSituation<'_>) -> Run;
+}
+
+/// What one job came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BatchRun {
+    /// Hours of on-demand paid, or worth as much.
+    pub cost_hours: f64,
+    /// Whether work was left at the deadline.
+    pub missed: bool,
+    /// Starts on an instance.
+    pub changeovers: usize,
+    /// What was run on, tick by tick.
+    pub decisions: Vec<Run>,
+}
+
+/// The product's own policy.
+#[derive(Debug)]
+pub struct Ours(pub BatchPlanner);
+
+impl BatchPolicy for Ours {
+    fn observe(&mut self, available: &[bool], elapsed_s: f64) {
+        self.0.observe(available, elapsed_s);
+    }
+    fn decide(&mut self, situation: &BatchSituation<'_>) -> Run {
+        self.0.decide(situation).run
+    }
+}
+
+/// Ticks up to the deadline; the last one is cut short by it.
+pub fn deadline_ticks(job: &BatchJob, tick_s: f64) -> usize {
+    (job.deadline_hours * 3_600.0 / tick_s - 1e-9).ceil() as usize
+}
+
+/// A trace with a job to put on it.
+pub struct BatchWorld<'a> {
+    trace: &'a SpotTrace,
+    job: BatchJob,
+    /// Cost of moving the data from one zone to another, in hours of on-demand.
+    move_cost_hours: Vec<Vec<f64>>,
+}
+
+impl<'a> BatchWorld<'a> {
+    /// Jobs like `job` on `trace`, with `egress_gb` moved at each change of region.
+    pub fn new(trace: &'a SpotTrace, job: BatchJob, egress_gb: f64, on_demand_usd_hour: f64) -> Self {
+        let regions: Vec<&str> = trace.zones.iter().map(|zone| region_of(&zone.name)).collect();
+        let cost = egress_gb * BETWEEN_REGIONS_USD_GB / on_demand_usd_hour;
+        let row = |from: &&str| regions.iter().map(|to| if to == from { 0.0 } else { cost }).collect();
+        Self { trace, job, move_cost_hours: regions.iter().map(row).collect() }
+    }
+
+    /// Runs one job that starts at tick `start`.
+    pub fn run(&self, policy: BatchPolicyName, start: usize) -> BatchRun {
+        match policy {
+            BatchPolicyName::Ours => self.replay(&mut Ours(BatchPlanner::new(self.job, self.trace.zones.len())), start),
+            BatchPolicyName::UniformProgress => {
+                self.replay(&mut UniformProgress::new(self.job, self.trace.zones.len()), start)
+            }
+            BatchPolicyName::Greedy => self.replay(&mut Greedy::new(self.job, self.trace.zones.len()), start),
+            BatchPolicyName::Optimum => {
+                let cost_hours = optimum_cost_hours(self.trace, &self.job, &self.move_cost_hours, start);
+                BatchRun { cost_hours, missed: false, changeovers: 0, decisions: Vec::new() }
+            }
+        }
+    }
+
+    fn replay(&self, policy: &mut dyn BatchPolicy, start: usize) -> BatchRun {
+        replay(self.trace, &self.job, &self.move_cost_hours, policy, start)
+    }
+}
+
+/// The region of a zone named like `us-east-1f_v100_1`: what stands before the zone's letter. Other names are their own.
+fn region_of(zone: &str) -> &str {
+    let place = zone.split('_').next().unwrap_or(zone);
+    place
+        .strip_suffix(|last: char| last.is_ascii_lowercase())
+        .filter(|rest| rest.ends_with(|c: char| c.is_ascii_digit()))
+        .unwrap_or(place)
+}
+
+/// Runs one job under `policy`; the policy sees ticks one at a time.
+pub fn replay(
+    trace: &SpotTrace,
+    job: &BatchJob,
+    move_cost_hours: &[Vec<f64>],
+    policy: &mut dyn BatchPolicy,
+    start: usize,
+) -> BatchRun {
+    let tick_hours = trace.tick_s / 3_600.0;
+    let available_at = |tick: usize| -> Vec<bool> { trace.zones.iter().map(|zone| zone.nodes[tick] > 0).collect() };
+    for tick in 0..start {
+        policy.observe(&available_at(tick), trace.tick_s);
+    }
+    let end = (start + deadline_ticks(job, trace.tick_s)).min(trace.ticks());
+    let nowhere = vec![0.0; trace.zones.len()];
+    let mut state = JobState { run: Run::Idle, data_in: None, work_left: job.work_hours, changeover_left: 0.0 };
+    let mut result = BatchRun { cost_hours: 0.0, missed: false, changeovers: 0, decisions: Vec::new() };
+    for tick in start..end {
+        let available = available_at(tick);
+        let time_left_hours = job.deadline_hours - (tick - start) as f64 * tick_hours;
+        let tick_hours = tick_hours.min(time_left_hours);
+        policy.observe(&available, trace.tick_s);
+        state.lose_preempted(&available);
+        let moves = state.data_in.and_then(|zone| move_cost_hours.get(zone)).unwrap_or(&nowhere);
+        let chosen = policy.decide(&BatchSituation {
+            work_left_hours: state.work_left,
+            time_left_hours,
+            changeover_left_hours: state.changeover_left,
+            tick_hours,
+            run: state.run,
+            available: &available,
+            move_cost_hours: moves,
+        });
+        // Asking for spot that is not there gets nothing, whoever asks.
+        let chosen = match chosen {
+            Run::Spot(zone) if !available.get(zone).copied().unwrap_or(false) => Run::Idle,
+            other => other,
+        };
+        if let Run::Spot(zone) = chosen {
+            result.cost_hours += moves.get(zone).copied().unwrap_or(0.0);
+            state.data_in = Some(zone);
+        }
+        result.changeovers += usize::from(state.switch_to(chosen, job.changeover_hours));
+        result.cost_hours += state.advance(tick_hours, job.price_ratio);
+        result.decisions.push(chosen);
+        if state.work_left <= 1e-9 {
+            return result;
+        }
+    }
+    result.missed = true;
+    result
+}
+
+struct JobState {
+    run: Run,
+    data_in: Option<usize>,
+    work_left: f64,
+    changeover_left: f64,
+}
+
+impl JobState {
+    fn lose_preempted(&mut self, available: &[bool]) {
+        if let Run::Spot(zone) = self.run
+            && !available[zone]
+        {
+            self.run = Run::Idle;
+            self.changeover_left = 0.0;
+        }
+    }
+
+    fn switch_to(&mut self, run: Run, changeover_hours: f64) -> bool {
+        if run == self.run {
+            return false;
+        }
+        self.run = run;
+        self.changeover_left = if run == Run::Idle { 0.0 } else { changeover_hours };
+        run != Run::Idle
+    }
+
+    /// Lets a tick pass and returns what it cost; a job that ends within the tick pays for its part of it.
+    fn advance(&mut self, tick_hours: f64, price_ratio: f64) -> f64 {
+        let price = match self.run {
+            Run::Idle => return 0.0,
+            Run::OnDemand => 1.0,
+            Run::Spot(_) => price_ratio,
+        };
+        let starting = self.changeover_left.min(tick_hours);
+        let working = (tick_hours - starting).min(self.work_left);
+        self.changeover_left -= starting;
+        self.work_left -= working;
+        (starting + working) * price
+    }
+}

@@ -1,0 +1,31 @@
+//! `simulate …`: the simulator by itself; `mcp simulate …` mounts the same commands.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Replay traces against planning policies.
+#[derive(Debug, Parser)]
+#[command(name = "simulate")]
+struct Arguments {
+    #[command(subcommand)]
+    command: simulator::Command,
+}
+
+// Data goes to standard output and talk to standard error; that is all a command-line program is for.
+#[allow(clippy::print_stdout, clippy::print_stderr)]
+fn main() -> ExitCode {
+    match simulator::run(Arguments::parse().command) {
+        Ok(output) => {
+            println!("{output}");
+            ExitCode::SUCCESS
+        }
+        Err(problem) => {
+            eprintln!("error {}: {}", problem.code, problem.cause);
+            if let Some(step) = &problem.next_step {
+                eprintln!("hint: {step}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}

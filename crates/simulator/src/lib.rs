@@ -1,0 +1,18 @@
+//! Worlds replayed from traces, in which the product's own decisions are judged beside published ones and a bound.
+//!
+//! The decisions are the functions of `planning`; this crate reads traces, moves time, charges money and holds the rival
+//! policies. A policy is shown the present tick and its own past, never the rest of the trace.
+
+pub mod autoscale;
+pub mod batch;
+pub mod bench;
+pub mod command;
+pub mod egress;
+pub mod generate;
+pub mod problem;
+pub mod serve;
+mod svg;
+pub mod trace;
+
+pub use command::{Command, Output, run};
+pub use problem::SimulationError;

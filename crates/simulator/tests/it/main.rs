@@ -1,0 +1,9 @@
+//! The simulator seen from outside, on worlds of its own making.
+
+// Helpers of tests may unwrap like the tests themselves.
+#![allow(clippy::unwrap_used)]
+
+mod autoscale;
+mod batch;
+mod serve;
+mod traces;
