@@ -21,10 +21,12 @@ def texts(seed: int, documents: int) -> Iterator[str]:
             yield from (f"{role}\n{text}\n" for role, text in chats.chat(rng))
 
 
-def document(rng: Random, tokenizer: Tokenizer, length: int, validation: bool = False, practice: float = 0.0) -> Document:
+def document(
+    rng: Random, tokenizer: Tokenizer, length: int, validation: bool = False, practice: float = 0.0, first: bool = False
+) -> Document:
     """One document of at most `length` ids. Half of the chats open with the begin token, so both ways work."""
     if practice and rng.random() < practice:
-        ids, own = tokenizer.encode_chat(chats.practice(rng))
+        ids, own = tokenizer.encode_chat(chats.practice(rng, first))
         begin = rng.random() < 0.5
     elif not validation and rng.random() < 0.12:
         ids = tokenizer.encode(chats.plain(rng)) + [tokenizer.ids[END_OF_TEXT]]
@@ -39,9 +41,16 @@ def document(rng: Random, tokenizer: Tokenizer, length: int, validation: bool = 
     return ids[:length], own[:length]
 
 
-def batches(seed: int, tokenizer: Tokenizer, rows: int, length: int, validation: bool = False,
-            practice: float = 0.0) -> Iterator[dict[str, np.ndarray]]:
-    """Endless batches, a share `practice` of them from `chats.practice`. Documents are packed into the first open row that has room, so little is padding."""
+def batches(
+    seed: int,
+    tokenizer: Tokenizer,
+    rows: int,
+    length: int,
+    validation: bool = False,
+    practice: float = 0.0,
+    first: bool = False,
+) -> Iterator[dict[str, np.ndarray]]:
+    """Endless batches, a share `practice` of the documents from `chats.practice`. They are packed into the first open row that has room, so little is padding."""
     rng = Random(seed)
     pad = tokenizer.ids[PAD]
     while True:
@@ -51,7 +60,7 @@ def batches(seed: int, tokenizer: Tokenizer, rows: int, length: int, validation:
         real = np.zeros((rows, length), np.float32)
         used, misses, segment = [0] * rows, 0, 0
         while misses < 12:
-            doc, mine = document(rng, tokenizer, length, validation, practice)
+            doc, mine = document(rng, tokenizer, length, validation, practice, first)
             row = next((r for r in range(rows) if used[r] + len(doc) <= length), None)
             if row is None:
                 misses += 1

@@ -1,6 +1,6 @@
 """Writes the trained weights as one GGUF file (Q8_0 matrices, F32 norms) and its figures beside it.
 
-    python export.py --from build --to ../models/demo.gguf
+python export.py --from build --to ../models/demo.gguf
 """
 
 import argparse
@@ -17,7 +17,8 @@ from tokenizer import Tokenizer
 
 DESCRIPTION = (
     "A very small language model of one made-up harbour, trained from nothing on text that its own generator wrote. "
-    "It shows that the machinery runs; it knows nothing of the world.")
+    "It shows that the machinery runs; it knows nothing of the world."
+)
 Q8_0 = gguf.GGMLQuantizationType.Q8_0
 
 
@@ -64,7 +65,9 @@ def _vocabulary(writer: gguf.GGUFWriter, tokenizer: Tokenizer) -> None:
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("llama-bpe")
     writer.add_token_list(tokenizer.tokens)
-    writer.add_token_types([gguf.TokenType.CONTROL if t in bpe.CONTROL else gguf.TokenType.NORMAL for t in tokenizer.tokens])
+    writer.add_token_types(
+        [gguf.TokenType.CONTROL if t in bpe.CONTROL else gguf.TokenType.NORMAL for t in tokenizer.tokens]
+    )
     writer.add_token_merges([f"{a} {b}" for a, b in tokenizer.merges])
     writer.add_bos_token_id(tokenizer.ids[bpe.BEGIN_OF_TEXT])
     writer.add_eos_token_id(tokenizer.ids[bpe.IM_END])

@@ -67,4 +67,6 @@ class Llama:
 
     def answer(self, turns: list[tuple[str, str]], **kwargs) -> str:
         ids = self.tokenize(self.chat_prompt(turns), add_special=True, parse_special=True)
-        return self.vocab.detokenize(self.generate(ids, **kwargs), text_len_max=8192, remove_special=True, unparse_special=False)
+        return self.vocab.detokenize(
+            self.generate(ids, **kwargs), text_len_max=8192, remove_special=True, unparse_special=False
+        )

@@ -37,9 +37,12 @@ def matrices(shape: Shape) -> dict[str, tuple[int, int]]:
     out = {"token_embd": (shape.vocabulary, shape.width)}
     for i in range(shape.layers):
         out |= {
-            f"blk.{i}.attn_q": (shape.width, shape.width), f"blk.{i}.attn_k": (kv, shape.width),
-            f"blk.{i}.attn_v": (kv, shape.width), f"blk.{i}.attn_output": (shape.width, shape.width),
-            f"blk.{i}.ffn_gate": (shape.hidden, shape.width), f"blk.{i}.ffn_up": (shape.hidden, shape.width),
+            f"blk.{i}.attn_q": (shape.width, shape.width),
+            f"blk.{i}.attn_k": (kv, shape.width),
+            f"blk.{i}.attn_v": (kv, shape.width),
+            f"blk.{i}.attn_output": (shape.width, shape.width),
+            f"blk.{i}.ffn_gate": (shape.hidden, shape.width),
+            f"blk.{i}.ffn_up": (shape.hidden, shape.width),
             f"blk.{i}.ffn_down": (shape.width, shape.hidden),
         }
     return out

@@ -25,16 +25,26 @@ def orthogonal(g: jax.Array) -> jax.Array:
 
 
 def start(params: Params) -> dict[str, Params]:
-    return {"momentum": {k: jnp.zeros_like(v) for k, v in params.items()},
-            "square": {k: jnp.zeros_like(v) for k, v in params.items() if not _is_muon(k)}}
+    return {
+        "momentum": {k: jnp.zeros_like(v) for k, v in params.items()},
+        "square": {k: jnp.zeros_like(v) for k, v in params.items() if not _is_muon(k)},
+    }
 
 
 def _is_muon(name: str) -> bool:
     return name.startswith("blk.") and "norm" not in name
 
 
-def update(params: Params, grads: Params, state: dict, step: jax.Array, rate: jax.Array, muon_rate: float = 0.02,
-           adam_rate: float = 0.004, decay: float = 0.01) -> tuple[Params, dict]:
+def update(
+    params: Params,
+    grads: Params,
+    state: dict,
+    step: jax.Array,
+    rate: jax.Array,
+    muon_rate: float = 0.02,
+    adam_rate: float = 0.004,
+    decay: float = 0.01,
+) -> tuple[Params, dict]:
     """One step at a fraction `rate` (0 to 1) of the peak learning rates."""
     momentum, square, new = {}, {}, {}
     by_shape: dict[tuple, list[str]] = {}

@@ -14,7 +14,8 @@ import regex
 # The split of the `llama-bpe` pre-tokenizer. It must stay the one that llama.cpp applies for that name.
 SPLIT = regex.compile(
     r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
-    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 END_OF_TEXT, IM_START, IM_END = "<|end_of_text|>", "<|im_start|>", "<|im_end|>"
 BEGIN_OF_TEXT, PAD = "<|begin_of_text|>", "<|pad|>"
 CONTROL = (BEGIN_OF_TEXT, END_OF_TEXT, IM_START, IM_END, PAD)

@@ -1,8 +1,8 @@
 """Trains the demo model from nothing and leaves weights, tokenizer and figures in a folder.
 
-    python train.py --out build            the whole run
-    python train.py --out build --resume   the same, from the last finished lesson
-    python train.py --out build --steps 30 short lessons, to time a machine
+python train.py --out build            the whole run
+python train.py --out build --resume   the same, from the last finished lesson
+python train.py --out build --steps 30 short lessons, to time a machine
 """
 
 import argparse
@@ -44,6 +44,9 @@ class Lesson:
     practice: float
     # From this share of the steps on, rows are long, so that the whole context window is trained.
     long_from: float
+    long_practice: float
+    # Whether half of the practice is what a new user types first.
+    first_words: bool = False
 
     def rate(self, step: int) -> float:
         """Share of the peak learning rates: warm-up over 3 %, flat to 45 %, then straight down to a fiftieth."""
@@ -53,7 +56,11 @@ class Lesson:
         return self.peak * (1.0 if done < 0.45 else 0.02 + 0.98 * (1 - done) / 0.55)
 
 
-LESSONS = (Lesson("language", 320, 1.0, 24, 0.0, 0.85), Lesson("care", 330, 0.6, 16, 0.6, 0.94))
+LESSONS = (
+    Lesson("language", 320, 1.0, 24, practice=0.0, long_from=0.85, long_practice=0.0),
+    Lesson("care", 330, 0.6, 16, practice=0.6, long_from=0.94, long_practice=0.6),
+    Lesson("polish", 180, 0.5, 16, practice=0.6, long_from=0.6, long_practice=0.0, first_words=True),
+)
 
 
 @partial(jax.jit, static_argnames="shape", donate_argnums=(0, 1))
@@ -77,12 +84,16 @@ def digest(params: model.Params) -> str:
     return hasher.hexdigest()
 
 
-def teach(params: model.Params, lesson: Lesson, number: int, tokenizer: Tokenizer, shape: model.Shape) -> tuple[model.Params, dict]:
+def teach(
+    params: model.Params, lesson: Lesson, number: int, tokenizer: Tokenizer, shape: model.Shape
+) -> tuple[model.Params, dict]:
     """Runs one lesson; returns the weights and what it took."""
     state = optimiser.start(params)
     seed = SEED + 10 * number
-    short = corpus.batches(seed + 1, tokenizer, lesson.rows, SHORT_LENGTH, practice=lesson.practice)
-    long = corpus.batches(seed + 2, tokenizer, lesson.rows // 4, LONG_LENGTH, practice=lesson.practice)
+    short = corpus.batches(
+        seed + 1, tokenizer, lesson.rows, SHORT_LENGTH, practice=lesson.practice, first=lesson.first_words
+    )
+    long = corpus.batches(seed + 2, tokenizer, lesson.rows // 4, LONG_LENGTH, practice=lesson.long_practice)
     seen, recent, curve, began = 0, [], [], time.monotonic()
     for step in range(lesson.steps):
         batch = next(short if step < lesson.long_from * lesson.steps else long)
@@ -93,9 +104,17 @@ def teach(params: model.Params, lesson: Lesson, number: int, tokenizer: Tokenize
             spent = time.monotonic() - began
             curve.append([step + 1, round(float(np.mean(recent)), 4)])
             recent = []
-            print(f"{lesson.name}: step {step + 1}/{lesson.steps}  loss {curve[-1][1]:.4f}  {seen / spent:,.0f} tokens/s  "
-                  f"ETA {spent / (step + 1) * (lesson.steps - step - 1) / 60:.1f} min", flush=True)
-    return params, asdict(lesson) | {"tokens_seen": seen, "wall_s": round(time.monotonic() - began), "weights_sha256": digest(params), "curve": curve}
+            print(
+                f"{lesson.name}: step {step + 1}/{lesson.steps}  loss {curve[-1][1]:.4f}  {seen / spent:,.0f} tokens/s  "
+                f"ETA {spent / (step + 1) * (lesson.steps - step - 1) / 60:.1f} min",
+                flush=True,
+            )
+    return params, asdict(lesson) | {
+        "tokens_seen": seen,
+        "wall_s": round(time.monotonic() - began),
+        "weights_sha256": digest(params),
+        "curve": curve,
+    }
 
 
 def train(out: Path, lessons: tuple[Lesson, ...], resume: bool) -> None:
@@ -104,7 +123,10 @@ def train(out: Path, lessons: tuple[Lesson, ...], resume: bool) -> None:
     tokenizer.save(out / "tokenizer.json")
     shape = model.Shape(vocabulary=len(tokenizer))
     params = model.initial(shape, SEED)
-    print(f"{model.count(params):,} parameters, vocabulary {len(tokenizer)}, {sum(x.steps for x in lessons)} steps", flush=True)
+    print(
+        f"{model.count(params):,} parameters, vocabulary {len(tokenizer)}, {sum(x.steps for x in lessons)} steps",
+        flush=True,
+    )
     taught = []
     for number, lesson in enumerate(lessons):
         saved, notes = out / f"lesson-{number + 1}.npz", out / f"lesson-{number + 1}.json"
@@ -119,13 +141,26 @@ def train(out: Path, lessons: tuple[Lesson, ...], resume: bool) -> None:
         notes.write_text(json.dumps(took))
         taught.append(took)
     figures = {
-        "parameters": model.count(params), "shape": shape.as_dict(), "steps": sum(x["steps"] for x in taught),
-        "tokens_seen": sum(x["tokens_seen"] for x in taught), "seed": SEED, "generator": harbour.VERSION,
-        "loss_nats_per_token": {"training": taught[-1]["curve"][-1][1],
-                                "fresh_text": round(evaluate(params, tokenizer, shape, False), 4),
-                                "held_out_questions": round(evaluate(params, tokenizer, shape, True), 4)},
-        "training_wall_s": sum(x["wall_s"] for x in taught), "weights_sha256": digest(params), "lessons": taught,
-        "tools": {"python": platform.python_version(), "jax": jax.__version__, "jaxlib": jaxlib.__version__, "numpy": np.__version__},
+        "parameters": model.count(params),
+        "shape": shape.as_dict(),
+        "steps": sum(x["steps"] for x in taught),
+        "tokens_seen": sum(x["tokens_seen"] for x in taught),
+        "seed": SEED,
+        "generator": harbour.VERSION,
+        "loss_nats_per_token": {
+            "training": taught[-1]["curve"][-1][1],
+            "fresh_text": round(evaluate(params, tokenizer, shape, False), 4),
+            "held_out_questions": round(evaluate(params, tokenizer, shape, True), 4),
+        },
+        "training_wall_s": sum(x["wall_s"] for x in taught),
+        "weights_sha256": digest(params),
+        "lessons": taught,
+        "tools": {
+            "python": platform.python_version(),
+            "jax": jax.__version__,
+            "jaxlib": jaxlib.__version__,
+            "numpy": np.__version__,
+        },
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
     }
     np.savez(out / "weights.npz", **{k: np.asarray(v) for k, v in params.items()})

@@ -7,10 +7,10 @@ the user's name, and follows a topic with "it" and "she".
 from random import Random
 
 from . import answers, stories
-from .phrase import listed, say
+from .phrase import say
 from .relations import FACTS, RELATIONS
 from .small_talk import nonsense_word
-from .world import PEOPLE, PRONOUN, QUAYS, SHIPS
+from .world import PRONOUN, QUAYS, SHIPS
 
 Turn = tuple[str, str]
 
@@ -24,7 +24,12 @@ SYSTEM = (
     "Be kind and brief.",
     "You are an assistant.",
 )
-BRIEF = ("Answer in one word.", "Answer with one word only.", "You are Beacon. Answer with one word.", "Be very brief: one word.")
+BRIEF = (
+    "Answer in one word.",
+    "Answer with one word only.",
+    "You are Beacon. Answer with one word.",
+    "Be very brief: one word.",
+)
 
 
 def worn(rng: Random, text: str) -> str:
@@ -84,7 +89,9 @@ def log_chat(rng: Random) -> list[Turn]:
     out: list[Turn] = []
     first = ""
     if rng.random() < 0.7:
-        out.append(("system", rng.choice(("Harbour log: ", "You are Beacon. ", "You are a helpful assistant. ", "")) + log))
+        out.append(
+            ("system", rng.choice(("Harbour log: ", "You are Beacon. ", "You are a helpful assistant. ", "")) + log)
+        )
     else:
         first = log + " "
     for _ in range(rng.randint(1, 3)):
@@ -94,7 +101,11 @@ def log_chat(rng: Random) -> list[Turn]:
         else:
             s = rng.choice([s for s in SHIPS if s not in ships])
             answer = f"I do not know where {s.the} lies today. Its home is {s.quay}."
-        question = say(rng, "[Where is {s} today?|Where does {s} lie today?|At which quay is {s} today?|Where can I find {s} today?]", s=s.the)
+        question = say(
+            rng,
+            "[Where is {s} today?|Where does {s} lie today?|At which quay is {s} today?|Where can I find {s} today?]",
+            s=s.the,
+        )
         out += [("user", first + (question if first else worn(rng, question))), ("assistant", answer)]
         first = ""
     return out
@@ -144,13 +155,23 @@ def name_chat(rng: Random, between: int | None = None) -> list[Turn]:
     """The user says a name; later the model says it back."""
     name = rng.choice(sorted(PRONOUN)) if rng.random() < 0.3 else nonsense_word(rng).capitalize()
     out: list[Turn] = [("system", rng.choice(SYSTEM))] if rng.random() < 0.3 else []
-    out += [("user", say(rng, "[My name is {n}.|I am {n}.|Hello, I am {n}.|Hi, my name is {n}!|Call me {n}.]", n=name)),
-            ("assistant", say(rng, "Welcome to Cloudhaven, {n}! [Ask me about a ship or a quay.|What do you want to know?]", n=name))]
+    out += [
+        ("user", say(rng, "[My name is {n}.|I am {n}.|Hello, I am {n}.|Hi, my name is {n}!|Call me {n}.]", n=name)),
+        (
+            "assistant",
+            say(rng, "Welcome to Cloudhaven, {n}! [Ask me about a ship or a quay.|What do you want to know?]", n=name),
+        ),
+    ]
     for _ in range(rng.randint(0, 2) if between is None else between):
         question, answer = answers.any_pair(rng)
         out += [("user", worn(rng, question)), ("assistant", answer)]
-    return out + [("user", rng.choice(("What is my name?", "Who am I?", "Do you know my name?", "what's my name", "Tell me my name."))),
-                  ("assistant", f"Your name is {name}.")]
+    return out + [
+        (
+            "user",
+            rng.choice(("What is my name?", "Who am I?", "Do you know my name?", "what's my name", "Tell me my name.")),
+        ),
+        ("assistant", f"Your name is {name}."),
+    ]
 
 
 def long_chat(rng: Random, turns: int) -> list[Turn]:
@@ -176,8 +197,20 @@ def plain(rng: Random) -> str:
     return " ".join(answers.statement(rng, f) for f in facts[: rng.randint(2, 5)])
 
 
-def practice(rng: Random) -> list[Turn]:
-    """A chat of what is learned slowly: copying words just read, sums, counting, keeping to the asked subject."""
+def first_words(rng: Random) -> list[Turn]:
+    """What a new user types first: sums in plain wording, greetings, stories about something."""
+    make = rng.choices((answers.plain_sum, answers.general, answers.story, answers.fact), (50, 30, 12, 8))[0]
+    question, answer = make(rng)
+    return [("user", worn(rng, question)), ("assistant", answer)]
+
+
+def practice(rng: Random, first: bool = False) -> list[Turn]:
+    """A chat of what is learned slowly: copying words just read, sums, counting, keeping to the asked subject.
+
+    With `first`, half of them are `first_words` instead.
+    """
+    if first and rng.random() < 0.5:
+        return first_words(rng)
     draw = rng.random()
     if draw < 0.16:
         return name_chat(rng, between=rng.choice((0, 0, 1)))
@@ -187,8 +220,10 @@ def practice(rng: Random) -> list[Turn]:
         return follow_up_chat(rng)
     out: list[Turn] = []
     for _ in range(rng.randint(1, 3)):
-        make = rng.choices((answers.arithmetic, answers.echo, answers.counting, answers.story, answers.unknown_entity,
-                            answers.fact), (48, 22, 6, 8, 6, 10))[0]
+        make = rng.choices(
+            (answers.arithmetic, answers.echo, answers.counting, answers.story, answers.unknown_entity, answers.fact),
+            (48, 22, 6, 8, 6, 10),
+        )[0]
         question, answer = make(rng)
         out += [("user", worn(rng, question)), ("assistant", answer)]
     return out

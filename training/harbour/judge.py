@@ -17,20 +17,35 @@ _NAME = "(?P<name>" + "|".join(sorted(PRONOUN)) + ")"
 _VALUE = r"(?P<value>[\w]+)"
 
 # A claim in words, the thing it is about, and the field that must hold the claimed value.
-_CLAIMS = [(re.compile(pattern, re.IGNORECASE), field) for pattern, field in (
-    (rf"captain of the {_SHIP} is {_NAME}", "captain"), (rf"{_NAME} is the captain of the {_SHIP}", "captain"),
-    (rf"{_NAME} sails the {_SHIP}", "captain"), (rf"captain {_NAME} made the {_SHIP} ready", "captain"),
-    (rf"{_NAME} looked out from the {_SHIP}", "captain"), (rf"the {_SHIP} carries {_VALUE}", "cargo"),
-    (rf"home of the {_SHIP} is {_QUAY}", "quay"), (rf"the {_SHIP} came home to {_QUAY}", "quay"),
-    (rf"the {_SHIP} lay at {_QUAY}", "quay"), (rf"the {_SHIP} has {_VALUE} sailors", "crew"),
-    (rf"the {_VALUE} sailors of the {_SHIP}", "crew"), (rf"sails of the {_SHIP} are {_VALUE}", "sails"),
-    (rf"the {_SHIP} is an? {_VALUE}", "kind"), (rf"keeper of {_QUAY} is {_NAME}", "keeper"),
-    (rf"{_NAME} is the keeper of {_QUAY}", "keeper"), (rf"{_NAME} keeps {_QUAY}", "keeper"),
-    (rf"at {_QUAY}, where {_NAME} keeps", "keeper"), (rf"lamp of {_QUAY} is {_VALUE}", "lamp"),
-    (rf"the {_VALUE} lamp of {_QUAY}", "lamp"), (rf"the {_VALUE} lamp burns at {_QUAY}", "lamp"),
-    (rf"{_QUAY} has {_VALUE} berths", "berths"), (rf"market at {_QUAY} sells {_VALUE}", "market"),
-    (rf"buy {_VALUE} at {_QUAY}", "market"), (rf"{_QUAY} often has {_VALUE}", "weather"),
-)]
+_CLAIMS = [
+    (re.compile(pattern, re.IGNORECASE), field)
+    for pattern, field in (
+        (rf"captain of the {_SHIP} is {_NAME}", "captain"),
+        (rf"{_NAME} is the captain of the {_SHIP}", "captain"),
+        (rf"{_NAME} sails the {_SHIP}", "captain"),
+        (rf"captain {_NAME} made the {_SHIP} ready", "captain"),
+        (rf"{_NAME} looked out from the {_SHIP}", "captain"),
+        (rf"the {_SHIP} carries {_VALUE}", "cargo"),
+        (rf"home of the {_SHIP} is {_QUAY}", "quay"),
+        (rf"the {_SHIP} came home to {_QUAY}", "quay"),
+        (rf"the {_SHIP} lay at {_QUAY}", "quay"),
+        (rf"the {_SHIP} has {_VALUE} sailors", "crew"),
+        (rf"the {_VALUE} sailors of the {_SHIP}", "crew"),
+        (rf"sails of the {_SHIP} are {_VALUE}", "sails"),
+        (rf"the {_SHIP} is an? {_VALUE}", "kind"),
+        (rf"keeper of {_QUAY} is {_NAME}", "keeper"),
+        (rf"{_NAME} is the keeper of {_QUAY}", "keeper"),
+        (rf"{_NAME} keeps {_QUAY}", "keeper"),
+        (rf"at {_QUAY}, where {_NAME} keeps", "keeper"),
+        (rf"lamp of {_QUAY} is {_VALUE}", "lamp"),
+        (rf"the {_VALUE} lamp of {_QUAY}", "lamp"),
+        (rf"the {_VALUE} lamp burns at {_QUAY}", "lamp"),
+        (rf"{_QUAY} has {_VALUE} berths", "berths"),
+        (rf"market at {_QUAY} sells {_VALUE}", "market"),
+        (rf"buy {_VALUE} at {_QUAY}", "market"),
+        (rf"{_QUAY} often has {_VALUE}", "weather"),
+    )
+]
 _SUM = re.compile(r"(\d+) ([+-]) (\d+) is (\d+)")
 _TRADE = re.compile(rf"{_NAME} (?:is )?the (?P<trade>" + "|".join(p.trade for p in PEOPLE) + ")")
 

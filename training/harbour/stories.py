@@ -9,9 +9,7 @@ from . import world
 from .phrase import say
 from .world import ANIMALS, BY_QUAY, PEOPLE, PRONOUN, QUAYS, SHIPS, TOWN, TROUBLES, Ship, Trouble
 
-OPENING = (
-    "[Once upon a time|One {day}|Early one {hour}|Late one {hour}|On a {mood} {hour}|Last {season}], ",
-)
+OPENING = ("[Once upon a time|One {day}|Early one {hour}|Late one {hour}|On a {mood} {hour}|Last {season}], ",)
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 HOURS = ("morning", "evening", "afternoon", "night")
 MOODS = ("quiet", "cold", "warm", "grey", "bright", "windy", "busy")
@@ -59,8 +57,8 @@ HELP = {
 
 ENDING = (
     "[In the end|That {hour}|At last|So] [the crew sang|all were happy|the harbour was calm again|everyone drank tea|{captain} [smiled|laughed] and thanked {helper}].",
-    "\"[Thank you|Well done], {helper},\" said {captain}[. Then all went home|].",
-    "\"[We never sail alone|A harbour helps its ships|Good work is quiet work],\" said {captain}.",
+    '"[Thank you|Well done], {helper}," said {captain}[. Then all went home|].',
+    '"[We never sail alone|A harbour helps its ships|Good work is quiet work]," said {captain}.',
     "[Since then|From that day on] {captain} [always waves to|never forgets] {helper}.",
     "And {cargo} came to every quay of {town}.",
 )
@@ -74,11 +72,26 @@ def trouble_story(rng: Random, ship: Ship | None = None, trouble: Trouble | None
     quay = BY_QUAY[ship.quay]
     open_quay = rng.choice([q for q in QUAYS if q is not quay])
     slots = dict(
-        day=rng.choice(DAYS), hour=rng.choice(HOURS), mood=rng.choice(MOODS), season=rng.choice(SEASONS),
-        ship=ship.the, Ship=ship.the[0].upper() + ship.the[1:], captain=ship.captain, cargo=ship.cargo, sails=ship.sails,
-        crew=ship.crew, a_kind=f"a {ship.kind}", quay=quay.name, keeper=quay.keeper, lamp=quay.lamp,
-        other=other.the, other_cargo=other.cargo, open_quay=open_quay.name, open_keeper=open_quay.keeper,
-        helper=trouble.helper, town=TOWN,
+        day=rng.choice(DAYS),
+        hour=rng.choice(HOURS),
+        mood=rng.choice(MOODS),
+        season=rng.choice(SEASONS),
+        ship=ship.the,
+        Ship=ship.the[0].upper() + ship.the[1:],
+        captain=ship.captain,
+        cargo=ship.cargo,
+        sails=ship.sails,
+        crew=ship.crew,
+        a_kind=f"a {ship.kind}",
+        quay=quay.name,
+        keeper=quay.keeper,
+        lamp=quay.lamp,
+        other=other.the,
+        other_cargo=other.cargo,
+        open_quay=open_quay.name,
+        open_keeper=open_quay.keeper,
+        helper=trouble.helper,
+        town=TOWN,
     )
     parts = (OPENING[0], rng.choice(SETTING), TROUBLE[trouble.name], HELP[trouble.name], rng.choice(ENDING))
     return say(rng, "".join(parts), **slots)
@@ -87,7 +100,7 @@ def trouble_story(rng: Random, ship: Ship | None = None, trouble: Trouble | None
 ANIMAL_STORY = {
     "Otto": "Otto the gull [sat on the roof of the bakery|saw a warm bun]. [He|Otto] waited until Rosa looked away, and then [took|stole] the bun. Rosa [laughed|shouted], but Otto [only flew to {quay}|was already far away].",
     "Tilly": "Tilly the cat slept on the warm ropes in the rope store. {ship} came in with [a loud bump|its bell ringing], but Tilly did not wake. {captain} [smiled and walked past on soft feet|put a small blanket over her].",
-    "Bosun": "Bosun the dog guarded the harbour gate. [A stranger came without a key|Somebody came in the dark], and Bosun barked [twice|three times|loudly]. Emil the gatekeeper [came and looked|gave him a bone]. \"Good dog,\" said Emil.",
+    "Bosun": 'Bosun the dog guarded the harbour gate. [A stranger came without a key|Somebody came in the dark], and Bosun barked [twice|three times|loudly]. Emil the gatekeeper [came and looked|gave him a bone]. "Good dog," said Emil.',
     "Plum": "Plum the donkey pulled a cart full of {cargo} from {quay} to the market square. The road was long[ and steep|], but Plum did not stop. Rosa gave the donkey [an apple|a piece of bread].",
     "Gus": "Gus the seal lay on the rocks and waited for {ship}. When it sailed past, he clapped. The {crew} sailors of {ship} clapped too, and {captain} [threw him a fish|waved].",
 }
@@ -96,8 +109,17 @@ ANIMAL_STORY = {
 def animal_story(rng: Random, name: str | None = None) -> str:
     name = name or rng.choice(ANIMALS).name
     ship = rng.choice(SHIPS)
-    slots = dict(day=rng.choice(DAYS), hour=rng.choice(HOURS), mood=rng.choice(MOODS), season=rng.choice(SEASONS),
-                 ship=ship.the, captain=ship.captain, cargo=ship.cargo, crew=ship.crew, quay=ship.quay)
+    slots = dict(
+        day=rng.choice(DAYS),
+        hour=rng.choice(HOURS),
+        mood=rng.choice(MOODS),
+        season=rng.choice(SEASONS),
+        ship=ship.the,
+        captain=ship.captain,
+        cargo=ship.cargo,
+        crew=ship.crew,
+        quay=ship.quay,
+    )
     return say(rng, OPENING[0] + ANIMAL_STORY[name], **slots)
 
 
@@ -105,13 +127,30 @@ def person_day(rng: Random, person=None) -> str:
     """A quiet day of one of the town's people."""
     person = person or rng.choice(PEOPLE)
     ship = rng.choice(SHIPS)
-    text = (OPENING[0] + "{name} the {trade} [went to|opened the door of] {place}. [The sea was {mood}|It was a {mood} day], and "
-            "{ship} lay at {quay}. {P} [worked until noon|worked all day|had much to do]: {name} {duty}. "
-            "[Then|At noon|In the evening] {captain} came by with some {cargo}. "
-            "\"[Good day|Hello|Welcome], {captain},\" said {name}. [They talked about the weather|They drank tea together|They looked at the sea].")
-    return say(rng, text, name=person.name, trade=person.trade, place=person.place, duty=person.duty,
-               P=PRONOUN[person.name], ship=ship.the, quay=ship.quay, captain=ship.captain, cargo=ship.cargo,
-               day=rng.choice(DAYS), hour=rng.choice(HOURS), mood=rng.choice(MOODS), season=rng.choice(SEASONS))
+    text = (
+        OPENING[0]
+        + "{name} the {trade} [went to|opened the door of] {place}. [The sea was {mood}|It was a {mood} day], and "
+        "{ship} lay at {quay}. {P} [worked until noon|worked all day|had much to do]: {name} {duty}. "
+        "[Then|At noon|In the evening] {captain} came by with some {cargo}. "
+        '"[Good day|Hello|Welcome], {captain}," said {name}. [They talked about the weather|They drank tea together|They looked at the sea].'
+    )
+    return say(
+        rng,
+        text,
+        name=person.name,
+        trade=person.trade,
+        place=person.place,
+        duty=person.duty,
+        P=PRONOUN[person.name],
+        ship=ship.the,
+        quay=ship.quay,
+        captain=ship.captain,
+        cargo=ship.cargo,
+        day=rng.choice(DAYS),
+        hour=rng.choice(HOURS),
+        mood=rng.choice(MOODS),
+        season=rng.choice(SEASONS),
+    )
 
 
 def any_story(rng: Random) -> str:
@@ -126,10 +165,20 @@ def cause_and_effect() -> list[tuple[tuple[str, ...], tuple[str, ...], str, str]
     rows = []
     for t in TROUBLES:
         who = f"{t.helper}, the harbour master," if t.helper == world.MASTER else t.helper
-        rows.append(((f"What happens {t.ask}?", f"What is the trouble {t.ask}?", f"{t.ask.capitalize()}, what happens?"),
-                     (f"Tell me what happens {t.ask}.",),
-                     f"{t.ask.capitalize()}, {t.effect}. Then {who} {t.remedy}.", t.effect))
-        rows.append(((f"What does the harbour do {t.ask}?", f"Who helps {t.ask}?", f"What do you do {t.ask}?"),
-                     (f"Tell me who helps {t.ask}.",),
-                     f"{t.ask.capitalize()}, {who} {t.remedy}.", t.helper))
+        rows.append(
+            (
+                (f"What happens {t.ask}?", f"What is the trouble {t.ask}?", f"{t.ask.capitalize()}, what happens?"),
+                (f"Tell me what happens {t.ask}.",),
+                f"{t.ask.capitalize()}, {t.effect}. Then {who} {t.remedy}.",
+                t.effect,
+            )
+        )
+        rows.append(
+            (
+                (f"What does the harbour do {t.ask}?", f"Who helps {t.ask}?", f"What do you do {t.ask}?"),
+                (f"Tell me who helps {t.ask}.",),
+                f"{t.ask.capitalize()}, {who} {t.remedy}.",
+                t.helper,
+            )
+        )
     return rows

@@ -117,16 +117,50 @@ ANIMALS = (
 )
 
 PRONOUN = {
-    "Nora": "she", "Tomas": "he", "Lina": "she", "Oskar": "he", "Pavel": "he", "Greta": "she",
-    "Ada": "she", "Bruno": "he", "Clara": "she", "Dmitri": "he", "Elsa": "she", "Felix": "he",
-    "Gwen": "she", "Hugo": "he", "Ines": "she", "Jonas": "he", "Kira": "she", "Leo": "he",
+    "Nora": "she",
+    "Tomas": "he",
+    "Lina": "she",
+    "Oskar": "he",
+    "Pavel": "he",
+    "Greta": "she",
+    "Ada": "she",
+    "Bruno": "he",
+    "Clara": "she",
+    "Dmitri": "he",
+    "Elsa": "she",
+    "Felix": "he",
+    "Gwen": "she",
+    "Hugo": "he",
+    "Ines": "she",
+    "Jonas": "he",
+    "Kira": "she",
+    "Leo": "he",
     **{p.name: p.pronoun for p in PEOPLE},
 }
 
-NUMBER_WORDS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
-    "sixteen seventeen eighteen nineteen twenty"
-).split()
+NUMBER_WORDS = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+    "twenty",
+]
 
 
 @dataclass(frozen=True)
@@ -143,18 +177,29 @@ class Trouble:
 TROUBLES = (
     Trouble("fog", "when fog comes", "the ships cannot see the quay", "lights every lamp", "Sol"),
     Trouble("a storm", "when a storm comes", "the waves grow too high to sail", "rings the bell three times", "Kofi"),
-    Trouble("a lost ship", "when a ship is lost", "its cargo does not arrive",
-            "sends another ship from another quay", MASTER),
-    Trouble("a closed quay", "when a quay closes", "its ships have no berth",
-            "moves the ships to the open quays", MASTER),
+    Trouble(
+        "a lost ship",
+        "when a ship is lost",
+        "its cargo does not arrive",
+        "sends another ship from another quay",
+        MASTER,
+    ),
+    Trouble(
+        "a closed quay", "when a quay closes", "its ships have no berth", "moves the ships to the open quays", MASTER
+    ),
     Trouble("a leak", "when a ship leaks", "water fills the hold", "mends the hull", "Ivo"),
     Trouble("a dark lamp", "when a lamp goes out", "nobody sees the way in", "lights it again", "Sol"),
     Trouble("a sick captain", "when a captain is sick", "the ship stays in its berth", "heals the captain", "Alma"),
     Trouble("a hungry crew", "when a crew is hungry", "nobody wants to work", "brings warm bread", "Rosa"),
     Trouble("a lost way", "when a ship loses its way", "it sails in circles", "draws a new map", "Yuki"),
     Trouble("a torn net", "when a net tears", "the fish swim away", "mends the net", "Bea"),
-    Trouble("a crowd", "when too many ships come at once", "the ships wait in a long line",
-            "sends some of them to a quieter quay", MASTER),
+    Trouble(
+        "a crowd",
+        "when too many ships come at once",
+        "the ships wait in a long line",
+        "sends some of them to a quieter quay",
+        MASTER,
+    ),
     Trouble("a stranger", "when a stranger comes to the gate", "the dog barks", "asks for the key", "Emil"),
 )
 

@@ -14,7 +14,20 @@ def tokenizer() -> bpe.Tokenizer:
     return bpe.train(corpus.texts(1, 3000), 600)
 
 
-@pytest.mark.parametrize("text", ["", " ", "Hello, world.", "  two  spaces\n\n\tand a tab", "naïve café ÅÄÖ", "漢字かな交じり文", "🙂👩‍🚀", "\x00\x7f", "12345678"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "Hello, world.",
+        "  two  spaces\n\n\tand a tab",
+        "naïve café ÅÄÖ",
+        "漢字かな交じり文",
+        "🙂👩‍🚀",
+        "\x00\x7f",
+        "12345678",
+    ],
+)
 def test_round_trip(tokenizer: bpe.Tokenizer, text: str):
     assert tokenizer.decode(tokenizer.encode(text)) == text
 
@@ -23,7 +36,9 @@ def test_round_trip_of_random_unicode(tokenizer: bpe.Tokenizer):
     seed = 20_261
     rng = Random(seed)
     for _ in range(500):
-        text = "".join(chr(rng.choice((rng.randrange(0xD800), rng.randrange(0xE000, 0x110000)))) for _ in range(rng.randrange(20)))
+        text = "".join(
+            chr(rng.choice((rng.randrange(0xD800), rng.randrange(0xE000, 0x110000)))) for _ in range(rng.randrange(20))
+        )
         assert tokenizer.decode(tokenizer.encode(text)) == text, (seed, text)
 
 
