@@ -1,7 +1,5 @@
 //! Leaving a server behind: the same program again, in its own session, with its log in the data folder.
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -9,11 +7,7 @@ use std::time::Duration;
 use domain::{Kind, Problem};
 
 use crate::command::Context;
-use crate::running;
-use crate::secret_file::file_problem;
-
-/// Longest log that is kept from the runs before.
-const LOG_BYTES_MAX: u64 = 8 << 20;
+use crate::{log_file, running};
 
 /// Starts `mcp serve` and returns when it serves.
 pub async fn spawn(context: &Context, wait: Duration) -> Result<(), Problem> {
@@ -38,11 +32,7 @@ pub async fn spawn(context: &Context, wait: Duration) -> Result<(), Problem> {
 }
 
 fn start(context: &Context) -> Result<Child, Problem> {
-    std::fs::create_dir_all(context.data_dir.root()).map_err(|e| file_problem(context.data_dir.root(), &e))?;
-    let path = context.data_dir.log();
-    let keep = std::fs::metadata(&path).is_ok_and(|metadata| metadata.len() < LOG_BYTES_MAX);
-    let log = OpenOptions::new().create(true).append(keep).write(true).truncate(!keep).mode(0o600).open(&path);
-    let log = log.map_err(|e| file_problem(&path, &e))?;
+    let log = log_file::open(&context.data_dir)?;
     let program = std::env::current_exe().map_err(|e| Problem::internal(format!("own program: {e}")))?;
     let mut command = Command::new(program);
     command.arg("serve").arg("--data-dir").arg(context.data_dir.root()).args(config_arguments(context));

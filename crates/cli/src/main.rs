@@ -5,6 +5,7 @@ mod command;
 mod config;
 mod demo;
 mod detach;
+mod log_file;
 mod output;
 mod paths;
 mod phases;

@@ -51,8 +51,11 @@ pub async fn run(args: Args, context: Context) -> Result<(), Problem> {
 }
 
 async fn in_the_foreground(args: &Args, context: &Context, wait: Duration) -> Result<(), Problem> {
-    // The screen belongs to the tree: only what went wrong is logged to it.
-    serve::init_logs(context)?;
+    if shows_tree(context) {
+        serve::init_logs_to_file(context)?
+    } else {
+        serve::init_logs(context)?
+    }
     let servers = serve::start(context).await?;
     let watch = async {
         let ready = demo::bring_up(context, !args.no_demo, wait).await?;
@@ -94,9 +97,14 @@ async fn report(context: &Context, ready: &Ready) -> Result<(), Problem> {
     Ok(())
 }
 
+/// The screen belongs to the tree when a person watches it.
+fn shows_tree(context: &Context) -> bool {
+    output::is_watched() && context.output.format == Format::Table
+}
+
 /// Draws the tree until something ends it; without a terminal, only waits.
 async fn follow(context: &Context) -> Result<(), Problem> {
-    if !output::is_watched() || context.output.format == Format::Json {
+    if !shows_tree(context) {
         return std::future::pending().await;
     }
     context.output.say("\nCtrl-C drains and stops everything.");

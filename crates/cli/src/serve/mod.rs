@@ -29,7 +29,7 @@ use self::local_cloud::LOCAL;
 use crate::command::Context;
 use crate::paths::DataDir;
 use crate::running::{RunLock, when_free};
-use crate::secret_file;
+use crate::{log_file, secret_file};
 
 /// How long model services may finish what they have when everything stops.
 const STOP_WITHIN: Duration = Duration::from_secs(30);
@@ -165,6 +165,13 @@ pub fn check_state(context: &Context) -> Result<String, Problem> {
 pub fn init_logs(context: &Context) -> Result<(), Problem> {
     let log = &context.config.log;
     telemetry::log::init(&log.filter, log.format, std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .map_err(|cause| Problem::invalid(cause).at("log.filter"))
+}
+
+/// Logs to the data folder.
+pub fn init_logs_to_file(context: &Context) -> Result<(), Problem> {
+    let (log, file) = (&context.config.log, Arc::new(log_file::open(&context.data_dir)?));
+    telemetry::log::init_to(&log.filter, log.format, false, move || Arc::clone(&file))
         .map_err(|cause| Problem::invalid(cause).at("log.filter"))
 }
 
