@@ -7,4 +7,6 @@ pub mod allocation;
 pub mod autoscale;
 pub mod balance;
 pub mod egress;
+pub mod gpu;
+pub mod placement;
 pub mod spot;

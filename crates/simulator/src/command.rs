@@ -10,6 +10,7 @@ use crate::autoscale::{AutoscaleArgs, autoscale};
 use crate::batch::{SpotBatchArgs, spot_batch};
 use crate::bench::{BenchArgs, bench};
 use crate::egress::{EgressArgs, egress};
+use crate::place::{PlaceArgs, place};
 use crate::serve::{SpotServeArgs, spot_serve};
 
 /// Replays of traces under a policy.
@@ -44,6 +45,13 @@ pub enum Command {
     SpotServe {
         #[command(flatten)]
         args: SpotServeArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Which offers the tasks of a job run on, at the least cost.
+    Place {
+        #[command(flatten)]
+        args: PlaceArgs,
         #[command(flatten)]
         output: OutputArgs,
     },
@@ -111,6 +119,7 @@ pub fn run(command: Command) -> Result<Output, Problem> {
         Command::SpotBatch { args, output } => report(&spot_batch(&args)?, output),
         Command::Autoscale { args, output } => report(&autoscale(&args)?, output),
         Command::Egress { args, output } => report(&egress(&args)?, output),
+        Command::Place { args, output } => report(&place(&args)?, output),
         Command::Bench { args, output } => {
             let report = bench(&args)?;
             let text = report.table();

@@ -9,6 +9,7 @@ pub mod bench;
 pub mod command;
 pub mod egress;
 pub mod generate;
+pub mod place;
 pub mod problem;
 pub mod serve;
 mod svg;

@@ -5,5 +5,6 @@
 
 mod autoscale;
 mod batch;
+mod place;
 mod serve;
 mod traces;

@@ -1,0 +1,163 @@
+//! A problem that makes sense, and the names in it resolved.
+
+use std::collections::HashMap;
+
+use super::problem::{PlacementError, Problem};
+
+/// Most tasks of a problem.
+const MOST_TASKS: usize = 2_000;
+/// Most offers of a problem.
+const MOST_OFFERS: usize = 100_000;
+/// Most edges of a problem.
+const MOST_EDGES: usize = 20_000;
+/// Largest dollars, hours or gigabytes: sums of them stay well within whole nano-dollars.
+const LARGEST: f64 = 1e6;
+
+/// The edges as numbers of tasks with gigabytes, one for each pair.
+pub(super) type Links = Vec<(usize, usize, f64)>;
+
+/// Checks every number and name, and that the edges do not go round.
+pub(super) fn check(problem: &Problem) -> Result<Links, PlacementError> {
+    if problem.tasks.is_empty() || problem.offers.is_empty() {
+        return Err(PlacementError::Empty);
+    }
+    for (what, count, most) in [
+        ("tasks", problem.tasks.len(), MOST_TASKS),
+        ("offers", problem.offers.len(), MOST_OFFERS),
+        ("edges", problem.edges.len(), MOST_EDGES),
+    ] {
+        if count > most {
+            return Err(PlacementError::TooMany { what, count, most });
+        }
+    }
+    settings(problem)?;
+    tasks(problem)?;
+    offers(problem)?;
+    let index = names("task", problem.tasks.iter().map(|task| task.name.as_str()))?;
+    names("offer", problem.offers.iter().map(|offer| offer.name.as_str()))?;
+    let links = links(problem, &index)?;
+    acyclic(problem, &links)?;
+    Ok(links)
+}
+
+fn settings(problem: &Problem) -> Result<(), PlacementError> {
+    amount("lambda_usd_per_hour", problem.lambda_usd_per_hour)?;
+    amount("budget_usd", problem.budget_usd.unwrap_or_default())?;
+    let bandwidth = &problem.bandwidth;
+    above_zero("bandwidth.same_region_gbps", bandwidth.same_region_gbps)?;
+    above_zero("bandwidth.same_cloud_gbps", bandwidth.same_cloud_gbps)?;
+    above_zero("bandwidth.between_clouds_gbps", bandwidth.between_clouds_gbps)?;
+    for (at, pair) in bandwidth.pairs.iter().enumerate() {
+        above_zero(&format!("bandwidth.pairs[{at}].gbps"), pair.gbps)?;
+    }
+    for (at, row) in problem.egress.iter().enumerate() {
+        amount(&format!("egress[{at}].usd_per_gb"), row.usd_per_gb)?;
+    }
+    Ok(())
+}
+
+fn tasks(problem: &Problem) -> Result<(), PlacementError> {
+    for (at, task) in problem.tasks.iter().enumerate() {
+        let field = |name: &str| format!("tasks[{at}].{name}");
+        amount(&field("hours"), task.hours)?;
+        amount(&field("vcpus"), task.vcpus)?;
+        amount(&field("memory_gib"), task.memory_gib)?;
+        amount(&field("accelerator_memory_gib"), task.accelerator_memory_gib)?;
+        amount(&field("budget_usd"), task.budget_usd.unwrap_or_default())?;
+        above_zero(&field("instances"), f64::from(task.instances))?;
+        for (instance, hours) in &task.hours_on {
+            amount(&field(&format!("hours_on.{instance}")), *hours)?;
+        }
+        if let Some(checkpoint) = task.checkpoint {
+            amount(&field("checkpoint.write_hours"), checkpoint.write_hours)?;
+            amount(&field("checkpoint.restore_hours"), checkpoint.restore_hours)?;
+        }
+        for data in task.inputs.iter().chain(&task.outputs) {
+            amount(&field("inputs and outputs: gb"), data.gb)?;
+        }
+    }
+    Ok(())
+}
+
+fn offers(problem: &Problem) -> Result<(), PlacementError> {
+    for (at, offer) in problem.offers.iter().enumerate() {
+        let field = |name: &str| format!("offers[{at}].{name}");
+        amount(&field("usd_per_hour"), offer.usd_per_hour)?;
+        above_zero(&field("speed"), offer.speed)?;
+        amount(&field("vcpus"), offer.vcpus)?;
+        amount(&field("memory_gib"), offer.memory_gib)?;
+        amount(&field("accelerator_memory_gib"), offer.accelerator_memory_gib)?;
+        amount(&field("boot_hours"), offer.boot_hours)?;
+        above_zero(&field("mean_up_hours"), offer.mean_up_hours.unwrap_or(1.0))?;
+    }
+    Ok(())
+}
+
+fn amount(field: &str, value: f64) -> Result<(), PlacementError> {
+    let right = (0.0..=LARGEST).contains(&value);
+    let error = || PlacementError::Number { field: field.to_owned(), value, wanted: "between 0 and 1,000,000" };
+    right.then_some(()).ok_or_else(error)
+}
+
+fn above_zero(field: &str, value: f64) -> Result<(), PlacementError> {
+    let right = value > 0.0 && value <= LARGEST;
+    let error = || PlacementError::Number { field: field.to_owned(), value, wanted: "above 0, at most 1,000,000" };
+    right.then_some(()).ok_or_else(error)
+}
+
+fn names<'a>(
+    kind: &'static str,
+    names: impl Iterator<Item = &'a str>,
+) -> Result<HashMap<&'a str, usize>, PlacementError> {
+    let mut index = HashMap::new();
+    for (at, name) in names.enumerate() {
+        if index.insert(name, at).is_some() {
+            return Err(PlacementError::Twice { kind, name: name.to_owned() });
+        }
+    }
+    Ok(index)
+}
+
+fn links(problem: &Problem, index: &HashMap<&str, usize>) -> Result<Links, PlacementError> {
+    let find = |name: &String| {
+        let unknown = || PlacementError::Unknown { kind: "task", name: name.clone() };
+        index.get(name.as_str()).copied().ok_or_else(unknown)
+    };
+    let mut links = Links::with_capacity(problem.edges.len());
+    let mut seen: HashMap<(usize, usize), usize> = HashMap::new();
+    for (at, edge) in problem.edges.iter().enumerate() {
+        amount(&format!("edges[{at}].gb"), edge.gb)?;
+        let (from, to) = (find(&edge.from)?, find(&edge.to)?);
+        // Two edges between the same tasks are one transfer: their bytes share the tiers.
+        if let Some(link) = seen.get(&(from, to)) {
+            links[*link].2 += edge.gb;
+        } else {
+            seen.insert((from, to), links.len());
+            links.push((from, to, edge.gb));
+        }
+    }
+    Ok(links)
+}
+
+/// Kahn's algorithm: whoever is never free of predecessors lies on a cycle, or behind one.
+fn acyclic(problem: &Problem, links: &Links) -> Result<(), PlacementError> {
+    let mut waits_for = vec![0_usize; problem.tasks.len()];
+    let mut next = vec![Vec::new(); problem.tasks.len()];
+    for (from, to, _) in links {
+        waits_for[*to] += 1;
+        next[*from].push(*to);
+    }
+    let mut free: Vec<usize> = (0..waits_for.len()).filter(|task| waits_for[*task] == 0).collect();
+    while let Some(task) = free.pop() {
+        for later in &next[task] {
+            waits_for[*later] -= 1;
+            if waits_for[*later] == 0 {
+                free.push(*later);
+            }
+        }
+    }
+    match waits_for.iter().position(|left| *left > 0) {
+        Some(task) => Err(PlacementError::Cycle(problem.tasks[task].name.clone())),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,208 @@
+//! What each task costs on each offer, and the collapse of a region's offers into its cheapest.
+
+use std::collections::HashMap;
+
+use domain::Money;
+
+use super::check::check;
+use super::filter::{Rejection, rejection};
+use super::network::{FORBIDDEN, Label, Network, NetworkEdge};
+use super::problem::{Checkpoint, Offer, PlacementError, Problem, Task};
+use super::transfer::{Amounts, Transfers};
+
+/// Longest expected hours of a task that are still a plan: a hundred years.
+const LONGEST_HOURS: f64 = 876_000.0;
+
+/// Every price of a problem: tasks on offers, and bytes between places.
+#[derive(Debug, Clone)]
+pub struct Costs {
+    /// By task and offer: nano-dollars of machines and fixed data (with λ × time), or why the offer may not run it.
+    pub task: Vec<Vec<Result<i64, Rejection>>>,
+    /// The edges, one for each pair of tasks.
+    pub edges: Vec<EdgeCosts>,
+    /// The place of each offer, a number of [`Transfers::places`].
+    pub place_of: Vec<Label>,
+    /// Prices between places.
+    pub transfers: Transfers,
+}
+
+/// One transfer between tasks.
+#[derive(Debug, Clone)]
+pub struct EdgeCosts {
+    /// The task that sends.
+    pub from: usize,
+    /// The task that receives.
+    pub to: usize,
+    /// What it costs by rate.
+    pub amounts: Amounts,
+}
+
+/// Two prices on one plan: what is minimised, and what is billed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Bill {
+    /// Nano-dollars of machines.
+    pub machines: i64,
+    /// Nano-dollars of egress.
+    pub egress: i64,
+    /// Nano-dollars of λ × transfer time.
+    pub waiting: i64,
+}
+
+impl Bill {
+    /// What is minimised.
+    #[must_use]
+    pub const fn objective(self) -> i64 {
+        self.machines + self.egress + self.waiting
+    }
+    /// What is billed.
+    #[must_use]
+    pub const fn money(self) -> Money {
+        Money(self.machines + self.egress)
+    }
+}
+
+impl Costs {
+    /// Checks and prices a problem.
+    ///
+    /// # Errors
+    /// When a number or name is wrong, the edges go round, or a pair of places has no price.
+    pub fn new(problem: &Problem) -> Result<Self, PlacementError> {
+        let links = check(problem)?;
+        let transfers = Transfers::new(problem)?;
+        let place_of: Vec<Label> = problem.offers.iter().map(|offer| transfers.label(&offer.place())).collect();
+        let task = problem.tasks.iter().map(|task| row(problem, task, &place_of, &transfers)).collect();
+        let edge = |(from, to, gb): (usize, usize, f64)| EdgeCosts { from, to, amounts: transfers.amounts(gb) };
+        Ok(Self { task, edges: links.into_iter().map(edge).collect(), place_of, transfers })
+    }
+
+    /// What an edge costs between two offers, in nano-dollars with λ × time.
+    #[must_use]
+    pub fn transfer(&self, edge: usize, from_offer: usize, to_offer: usize) -> i64 {
+        let (from, to) = (self.place_of[from_offer], self.place_of[to_offer]);
+        self.edges[edge].amounts.total[self.transfers.rate(from, to)]
+    }
+
+    /// The parts of what a plan costs; `offers` is one for each task.
+    #[must_use]
+    pub fn bill(&self, problem: &Problem, offers: &[usize]) -> Bill {
+        let mut bill = Bill::default();
+        for (task, offer) in problem.tasks.iter().zip(offers) {
+            let fixed = self.transfers.fixed(task, self.place_of[*offer]);
+            bill.machines += machines(task, &problem.offers[*offer]).unwrap_or(0);
+            bill.egress += fixed.egress;
+            bill.waiting += fixed.waiting;
+        }
+        for edge in &self.edges {
+            let rate = self.transfers.rate(self.place_of[offers[edge.from]], self.place_of[offers[edge.to]]);
+            bill.egress += edge.amounts.egress[rate];
+            bill.waiting += edge.amounts.total[rate] - edge.amounts.egress[rate];
+        }
+        bill
+    }
+}
+
+fn row(problem: &Problem, task: &Task, place_of: &[Label], transfers: &Transfers) -> Vec<Result<i64, Rejection>> {
+    // Fixed data depends on the place alone.
+    let mut fixed: HashMap<Label, i64> = HashMap::new();
+    let cost = |(offer, place): (&Offer, &Label)| {
+        if let Some(reason) = rejection(task, offer, &problem.outages) {
+            return Err(reason);
+        }
+        let machines = machines(task, offer).ok_or(Rejection::NeverFinishes)?;
+        if task.budget_usd.is_some_and(|most| machines > Money::from_dollars(most).0) {
+            return Err(Rejection::Budget);
+        }
+        let fixed = fixed.entry(*place).or_insert_with(|| transfers.fixed(task, *place).objective());
+        Ok(machines + *fixed)
+    };
+    problem.offers.iter().zip(place_of).map(cost).collect()
+}
+
+/// Nano-dollars of a task's machines on an offer; nothing when it would never finish.
+fn machines(task: &Task, offer: &Offer) -> Option<i64> {
+    let hours = expected_hours(task, offer)?;
+    Some(Money::from_dollars(hours * offer.usd_per_hour * f64::from(task.instances)).0)
+}
+
+/// Hours that a task is expected to hold an offer, lost work and checkpoints included; nothing beyond a hundred years.
+///
+/// Interruptions come at random once in M hours per instance. With a checkpoint of δ hours every τ = √(2δM) (Young, "A first
+/// order approximation to the optimum checkpoint interval", 1974) and R hours to come back, work of H hours takes
+/// M·e^(R/M)·(e^((τ+δ)/M) − 1)·H/τ (Daly, "A higher order estimate of the optimum checkpoint interval for restart dumps",
+/// 2006). Without checkpoints τ is H and δ nothing.
+#[must_use]
+pub fn expected_hours(task: &Task, offer: &Offer) -> Option<f64> {
+    let work = task.hours_on.get(&offer.instance).copied().unwrap_or(task.hours / offer.speed);
+    let Some(mean_up) = offer.mean_up_hours else { return Some(work + offer.boot_hours) };
+    // Any instance of a gang that is lost stops the whole.
+    let mean = mean_up / f64::from(task.instances);
+    if work == 0.0 {
+        return Some(offer.boot_hours);
+    }
+    let saves = |checkpoint: &Checkpoint| checkpoint.write_hours < work;
+    let (interval, write, restore) = task.checkpoint.filter(saves).map_or((work, 0.0, 0.0), |checkpoint| {
+        // A checkpoint that costs nothing is still not written more often than a thousand times in a mean life.
+        let interval = (2.0 * checkpoint.write_hours * mean).sqrt().max(mean / 1_000.0);
+        (interval.min(work), checkpoint.write_hours, checkpoint.restore_hours)
+    });
+    let back = restore + offer.boot_hours;
+    let hours = mean * (back / mean).exp() * ((interval + write) / mean).exp_m1() * work / interval;
+    (hours + offer.boot_hours <= LONGEST_HOURS).then_some(hours + offer.boot_hours)
+}
+
+/// A problem with one candidate for each task and place.
+#[derive(Debug, Clone)]
+pub struct Collapsed {
+    /// The numbers that are left to solve.
+    pub network: Network,
+    /// By task and place: offers that may run it there, cheapest first, at most three.
+    pub offers: Vec<HashMap<Label, Vec<usize>>>,
+}
+
+impl Collapsed {
+    /// Keeps the cheapest offers of each task in each place. Exact: what an edge costs depends on the places alone, so a plan
+    /// with a dearer offer of a place is never better than the one with its cheapest.
+    ///
+    /// # Errors
+    /// When no offer is left for a task.
+    pub fn new(problem: &Problem, costs: &Costs) -> Result<Self, PlacementError> {
+        let places = costs.transfers.places.len();
+        let mut unary = vec![vec![FORBIDDEN; places]; costs.task.len()];
+        let mut offers = Vec::with_capacity(costs.task.len());
+        for (task, row) in costs.task.iter().enumerate() {
+            let kept = cheapest_of_each(row, &costs.place_of);
+            if kept.is_empty() {
+                return Err(no_offer(&problem.tasks[task], row));
+            }
+            for (place, kept) in &kept {
+                unary[task][*place as usize] = row[kept[0]].unwrap_or(FORBIDDEN);
+            }
+            offers.push(kept);
+        }
+        let edge = |edge: &EdgeCosts| NetworkEdge { from: edge.from, to: edge.to, prices: edge.amounts.total.clone() };
+        let edges = costs.edges.iter().map(edge).collect();
+        Ok(Self { network: Network::new(unary, edges, costs.transfers.classes.clone()), offers })
+    }
+}
+
+fn cheapest_of_each(row: &[Result<i64, Rejection>], place_of: &[Label]) -> HashMap<Label, Vec<usize>> {
+    let mut kept: HashMap<Label, Vec<usize>> = HashMap::new();
+    for (offer, cost) in row.iter().enumerate().filter_map(|(offer, cost)| Some((offer, cost.ok()?))) {
+        let best = kept.entry(place_of[offer]).or_default();
+        let at = best.partition_point(|other| row[*other].is_ok_and(|other| other <= cost));
+        if at < 3 {
+            best.insert(at, offer);
+            best.truncate(3);
+        }
+    }
+    kept
+}
+
+fn no_offer(task: &Task, row: &[Result<i64, Rejection>]) -> PlacementError {
+    let mut counts = std::collections::BTreeMap::new();
+    for reason in row.iter().filter_map(|cost| cost.err()) {
+        *counts.entry(reason).or_insert(0_usize) += 1;
+    }
+    let reasons: Vec<String> = counts.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    PlacementError::NoOffer { task: task.name.clone(), reasons: reasons.join(", ") }
+}

@@ -1,0 +1,172 @@
+//! Placement of a job's tasks, by the product's own solver or by a whole-number programme beside it.
+
+mod ilp;
+pub mod world;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::{Args, ValueEnum};
+use domain::Money;
+use planning::placement::{self, Costs, PlacementError, Plan, Problem, Rejection, WhyNot};
+use serde::Serialize;
+
+pub use self::ilp::solve as solve_as_ilp;
+use crate::problem::SimulationError;
+
+/// `simulate place`.
+#[derive(Debug, Clone, Args)]
+pub struct PlaceArgs {
+    /// The problem, in the form of docs/placement.md.
+    #[arg(long, value_name = "FILE.json")]
+    pub problem: PathBuf,
+    /// Who solves it.
+    #[arg(long, value_enum, default_value = "ours")]
+    pub solver: Solver,
+    /// Also say why this task does not run on this offer.
+    #[arg(long, value_name = "TASK=OFFER")]
+    pub why_not: Option<String>,
+}
+
+/// The solvers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Solver {
+    /// `planning::placement`.
+    Ours,
+    /// A whole-number programme over every offer, as an oracle for small problems.
+    Ilp,
+}
+
+/// What was found.
+#[derive(Debug, Clone, Serialize)]
+pub struct PlaceReport {
+    /// Dollars of the best plan: machines, egress and λ × transfer time.
+    pub objective: f64,
+    /// No plan costs less.
+    pub lower_bound: f64,
+    /// Seconds of pricing and solving, without reading the file.
+    pub seconds: f64,
+    /// The best plans, best first.
+    pub plans: Vec<PlanReport>,
+    /// Constraints that cost money, with the dollars saved without them.
+    pub binding: Vec<BindingReport>,
+    /// By task: offers that were filtered out, by reason.
+    pub rejected: BTreeMap<String, BTreeMap<Rejection, usize>>,
+    /// The answer to `--why-not`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why_not: Option<String>,
+}
+
+/// One plan in dollars.
+#[derive(Debug, Clone, Serialize)]
+pub struct PlanReport {
+    /// What is minimised.
+    pub objective: f64,
+    /// Machines.
+    pub machines_usd: f64,
+    /// Egress.
+    pub egress_usd: f64,
+    /// λ × transfer time.
+    pub waiting_usd: f64,
+    /// The offer of each task, by name.
+    pub offers: BTreeMap<String, String>,
+}
+
+/// One constraint in dollars.
+#[derive(Debug, Clone, Serialize)]
+pub struct BindingReport {
+    /// Which.
+    pub constraint: Rejection,
+    /// What the best plan would cost less without it.
+    pub saves_usd: f64,
+}
+
+/// Solves a problem file.
+pub fn place(args: &PlaceArgs) -> Result<PlaceReport, SimulationError> {
+    let problem = read_problem(&args.problem)?;
+    let at_fault = |error: PlacementError| SimulationError::malformed(&args.problem, error.to_string());
+    let started = Instant::now();
+    let mut report = match args.solver {
+        Solver::Ours => {
+            let found = placement::place(&problem).map_err(at_fault)?;
+            let seconds = started.elapsed().as_secs_f64();
+            let plans = found.plans.iter().map(|plan| plan_report(&problem, plan)).collect();
+            let binding = placement::bindings(&problem, &found).map_err(at_fault)?;
+            let binding = binding.into_iter().map(|binding| BindingReport {
+                constraint: binding.constraint,
+                saves_usd: Money(binding.saves).dollars(),
+            });
+            let names = problem.tasks.iter().map(|task| task.name.clone());
+            PlaceReport {
+                objective: Money(found.objective).dollars(),
+                lower_bound: Money(found.lower_bound).dollars(),
+                seconds,
+                plans,
+                binding: binding.collect(),
+                rejected: names.zip(found.rejected).collect(),
+                why_not: None,
+            }
+        }
+        Solver::Ilp => ilp_report(&problem, &args.problem)?,
+    };
+    report.why_not = args.why_not.as_deref().map(|asked| explain(&problem, asked, &args.problem)).transpose()?;
+    Ok(report)
+}
+
+/// Reads a problem file.
+pub fn read_problem(path: &Path) -> Result<Problem, SimulationError> {
+    let text =
+        fs::read_to_string(path).map_err(|cause| SimulationError::Unreadable { path: path.to_owned(), cause })?;
+    serde_json::from_str(&text).map_err(|error| SimulationError::malformed(path, error.to_string()))
+}
+
+fn ilp_report(problem: &Problem, path: &Path) -> Result<PlaceReport, SimulationError> {
+    if problem.budget_usd.is_some() {
+        return Err(SimulationError::malformed(path, "the ilp solver knows no budget_usd"));
+    }
+    let started = Instant::now();
+    let costs = Costs::new(problem).map_err(|error| SimulationError::malformed(path, error.to_string()))?;
+    let offers = ilp::solve(&costs).map_err(|cause| SimulationError::malformed(path, cause))?;
+    let seconds = started.elapsed().as_secs_f64();
+    let bill = costs.bill(problem, &offers);
+    let objective = bill.objective();
+    let plan = Plan { objective, machines: bill.machines, egress: bill.egress, waiting: bill.waiting, offers };
+    Ok(PlaceReport {
+        objective: Money(objective).dollars(),
+        lower_bound: Money(objective).dollars(),
+        seconds,
+        plans: vec![plan_report(problem, &plan)],
+        binding: Vec::new(),
+        rejected: BTreeMap::new(),
+        why_not: None,
+    })
+}
+
+fn plan_report(problem: &Problem, plan: &Plan) -> PlanReport {
+    let name = |offer: &usize| problem.offers[*offer].name.clone();
+    let tasks = problem.tasks.iter().map(|task| task.name.clone());
+    PlanReport {
+        objective: Money(plan.objective).dollars(),
+        machines_usd: Money(plan.machines).dollars(),
+        egress_usd: Money(plan.egress).dollars(),
+        waiting_usd: Money(plan.waiting).dollars(),
+        offers: tasks.zip(plan.offers.iter().map(name)).collect(),
+    }
+}
+
+fn explain(problem: &Problem, asked: &str, path: &Path) -> Result<String, SimulationError> {
+    let Some((task, offer)) = asked.split_once('=') else {
+        return Err(SimulationError::argument("why-not", format!("{asked:?} is not written like TASK=OFFER")));
+    };
+    let answer = placement::why_not(problem, task, offer).map_err(|error| match error {
+        PlacementError::Unknown { .. } => SimulationError::argument("why-not", error.to_string()),
+        other => SimulationError::malformed(path, other.to_string()),
+    })?;
+    Ok(match answer {
+        WhyNot::Rejected(reason) => format!("{offer} may not run {task}: {reason}"),
+        WhyNot::Dearer { by: 0, .. } => format!("{offer} for {task} is part of a plan as cheap as the best"),
+        WhyNot::Dearer { by, .. } => format!("the best plan with {offer} for {task} costs {} more", Money(by)),
+    })
+}
