@@ -77,6 +77,9 @@ pub enum Command {
     /// Print a completion script for a shell.
     #[command(visible_alias = "completion")]
     Completions(completions::Args),
+    /// Replay decisions on traces, beside published policies.
+    #[command(subcommand)]
+    Simulate(simulator::Command),
     /// Run the servers alone, in the foreground, as a service manager wants it.
     Serve(serve::Args),
 }
@@ -114,6 +117,8 @@ mod tests {
             "mcp config show",
             "mcp config check",
             "mcp completion bash",
+            "mcp simulate egress --from aws:us-east-1 --to gcp:us-central1 --gb 10240 --month-to-date-gb 0 --output json",
+            "mcp simulate scenario FILE.txt",
             "mcp tool token local --role viewer",
         ] {
             super::Args::try_parse_from(form.split(' ')).unwrap_or_else(|e| panic!("{form}: {e}"));

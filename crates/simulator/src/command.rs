@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Subcommand, ValueEnum};
 use domain::Problem;
 use serde::Serialize;
 
@@ -11,6 +11,8 @@ use crate::batch::{SpotBatchArgs, spot_batch};
 use crate::bench::{BenchArgs, bench};
 use crate::egress::{EgressArgs, egress};
 use crate::place::{PlaceArgs, place};
+use crate::route::{RouteArgs, route};
+use crate::scenario::{ScenarioArgs, scenario};
 use crate::serve::{SpotServeArgs, spot_serve};
 
 /// Replays of traces under a policy.
@@ -21,55 +23,46 @@ pub enum Command {
     SpotBatch {
         #[command(flatten)]
         args: SpotBatchArgs,
-        #[command(flatten)]
-        output: OutputArgs,
     },
     /// The price of moving data between two places.
     #[command(allow_negative_numbers = true)]
     Egress {
         #[command(flatten)]
         args: EgressArgs,
-        #[command(flatten)]
-        output: OutputArgs,
     },
     /// The number of replicas under a changing rate of requests.
     #[command(allow_negative_numbers = true)]
     Autoscale {
         #[command(flatten)]
         args: AutoscaleArgs,
-        #[command(flatten)]
-        output: OutputArgs,
     },
     /// Replicas that must be ready, on spot capacity and on-demand.
     #[command(allow_negative_numbers = true)]
     SpotServe {
         #[command(flatten)]
         args: SpotServeArgs,
-        #[command(flatten)]
-        output: OutputArgs,
     },
     /// Which offers the tasks of a job run on, at the least cost.
     Place {
         #[command(flatten)]
         args: PlaceArgs,
+    },
+    /// Requests among replicas in several regions.
+    #[command(allow_negative_numbers = true)]
+    Route {
         #[command(flatten)]
-        output: OutputArgs,
+        args: RouteArgs,
+    },
+    /// A scenario from a text file, with what it expects.
+    Scenario {
+        #[command(flatten)]
+        args: ScenarioArgs,
     },
     /// Everything above on a folder of public data, as one table with the bars beside it.
     Bench {
         #[command(flatten)]
         args: BenchArgs,
-        #[command(flatten)]
-        output: OutputArgs,
     },
-}
-
-/// How to print.
-#[derive(Debug, Clone, Copy, Args)]
-pub struct OutputArgs {
-    /// One JSON object, or text for people.
-    #[arg(long, value_enum, default_value = "text")]
-    pub output: OutputFormat,
 }
 
 /// The two forms of output.
@@ -110,26 +103,31 @@ impl fmt::Display for Output {
     }
 }
 
-/// Runs one command.
+/// Runs one command; its result prints itself in `format`.
 ///
 /// # Errors
 /// When a file is missing or malformed, or an argument makes no sense.
-pub fn run(command: Command) -> Result<Output, Problem> {
+pub fn run(command: Command, format: OutputFormat) -> Result<Output, Problem> {
     match command {
-        Command::SpotBatch { args, output } => report(&spot_batch(&args)?, output),
-        Command::Autoscale { args, output } => report(&autoscale(&args)?, output),
-        Command::Egress { args, output } => report(&egress(&args)?, output),
-        Command::Place { args, output } => report(&place(&args)?, output),
-        Command::Bench { args, output } => {
+        Command::SpotBatch { args } => report(&spot_batch(&args)?, format),
+        Command::Autoscale { args } => report(&autoscale(&args)?, format),
+        Command::Egress { args } => report(&egress(&args)?, format),
+        Command::Place { args } => report(&place(&args)?, format),
+        Command::Bench { args } => {
             let report = bench(&args)?;
             let text = report.table();
-            Ok(Output { text: Some(text), ..self::report(&report, output)? })
+            Ok(Output { text: Some(text), ..self::report(&report, format)? })
         }
-        Command::SpotServe { args, output } => report(&spot_serve(&args)?, output),
+        Command::Route { args } => report(&route(&args)?, format),
+        Command::Scenario { args } => {
+            let text = scenario(&args)?;
+            Ok(Output { figures: serde_json::Value::Null, format: OutputFormat::Text, text: Some(text) })
+        }
+        Command::SpotServe { args } => report(&spot_serve(&args)?, format),
     }
 }
 
-fn report<T: Serialize>(figures: &T, output: OutputArgs) -> Result<Output, Problem> {
+fn report<T: Serialize>(figures: &T, format: OutputFormat) -> Result<Output, Problem> {
     let figures = serde_json::to_value(figures).map_err(|error| Problem::internal(error.to_string()))?;
-    Ok(Output { figures, format: output.output, text: None })
+    Ok(Output { figures, format, text: None })
 }

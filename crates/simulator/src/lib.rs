@@ -11,9 +11,11 @@ pub mod egress;
 pub mod generate;
 pub mod place;
 pub mod problem;
+pub mod route;
+pub mod scenario;
 pub mod serve;
 mod svg;
 pub mod trace;
 
-pub use command::{Command, Output, run};
+pub use command::{Command, Output, OutputFormat, run};
 pub use problem::SimulationError;

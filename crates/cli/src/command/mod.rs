@@ -14,6 +14,7 @@ pub mod logs;
 pub mod model;
 pub mod scale;
 pub mod serve;
+pub mod simulate;
 pub mod status;
 pub mod tool;
 pub mod up;
@@ -90,6 +91,7 @@ pub async fn run(command: Command, context: Context) -> Result<(), Problem> {
         Command::Doctor => doctor::run(&context).await,
         Command::Explain(args) => explain::run(&args, &context),
         Command::Completions(args) => completions::run(&args),
+        Command::Simulate(command) => simulate::run(command, &context),
         Command::Serve(args) => serve::run(args, context).await,
     }
 }

@@ -13,6 +13,10 @@ pub enum Exclusion {
     Ejected,
     /// This request failed on it already.
     Tried,
+    /// The request may not be served where it stands. Never lifted.
+    Residency,
+    /// The request does not fit its context window. Never lifted.
+    Window,
 }
 
 /// How many replicas each reason excluded.
@@ -26,6 +30,10 @@ pub struct Exclusions {
     pub ejected: u32,
     /// Tried.
     pub tried: u32,
+    /// Where the request may not be served.
+    pub residency: u32,
+    /// Too small for the request.
+    pub window: u32,
 }
 
 impl Exclusions {
@@ -33,16 +41,20 @@ impl Exclusions {
     #[must_use]
     pub fn of(candidates: &[Candidate]) -> Self {
         let mut counts = Self::default();
-        for candidate in candidates {
-            match exclusion(candidate) {
-                Some(Exclusion::Draining) => counts.draining += 1,
-                Some(Exclusion::Down) => counts.down += 1,
-                Some(Exclusion::Ejected) => counts.ejected += 1,
-                Some(Exclusion::Tried) => counts.tried += 1,
-                None => {}
-            }
-        }
+        candidates.iter().filter_map(exclusion).for_each(|reason| counts.add(reason));
         counts
+    }
+
+    /// Counts one more.
+    pub fn add(&mut self, reason: Exclusion) {
+        match reason {
+            Exclusion::Draining => self.draining += 1,
+            Exclusion::Down => self.down += 1,
+            Exclusion::Ejected => self.ejected += 1,
+            Exclusion::Tried => self.tried += 1,
+            Exclusion::Residency => self.residency += 1,
+            Exclusion::Window => self.window += 1,
+        }
     }
 }
 

@@ -3,16 +3,25 @@
 //! * [`filter`] says who may take it, and why the others may not.
 //! * [`score`] says how long the request would take there.
 //! * [`pick`] draws two of those who may, and takes the better.
+//! * [`forecast`] says it more closely, where more is known: rates, prompts still to be read, prefixes held.
+//! * [`informed`] takes the best of all by that forecast.
+//! * [`prefix`] remembers which prefixes a replica was sent.
 //! * [`ejection`] says when failures put a replica aside, and for how long.
 
 pub mod ejection;
 pub mod filter;
+pub mod forecast;
+pub mod informed;
 pub mod pick;
+pub mod prefix;
 pub mod score;
 
 pub use ejection::{Ejection, EjectionPolicy};
 pub use filter::{Exclusion, Exclusions};
+pub use forecast::{Ask, Forecast, ForecastWeights, Outlook, Peers};
+pub use informed::{Choice, Offer, choose_informed};
 pub use pick::{Pick, choose_replica};
+pub use prefix::PrefixMemory;
 pub use score::{Weights, expected_seconds};
 
 /// Whether a replica answers its health probes.

@@ -10,7 +10,7 @@ use super::{Candidate, Exclusion};
 /// One request in so many goes to any that may take it, so that a replica once slow is measured again.
 const EXPLORE_ONE_IN: u32 = 100;
 /// Scores closer than this are equal, and equals are drawn.
-const TIE_SECONDS: f64 = 1e-6;
+pub(super) const TIE_SECONDS: f64 = 1e-6;
 
 /// Who takes the request.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,7 +44,7 @@ pub fn choose_replica<R: Rng>(candidates: &[Candidate], weights: &Weights, rng: 
     Ok(if tied || a.expected_seconds < b.expected_seconds { a } else { b })
 }
 
-fn worst_service(candidates: &[Candidate]) -> Option<f64> {
+pub(super) fn worst_service(candidates: &[Candidate]) -> Option<f64> {
     candidates.iter().filter_map(|candidate| candidate.service_seconds).reduce(f64::max)
 }
 
@@ -59,14 +59,14 @@ fn nth_eligible_but(candidates: &[Candidate], n: usize, but: usize) -> usize {
 
 /// The one to use when all are excluded: one put aside before one that failed this request, before one that does not
 /// answer; among equals the one whose time is nearest, then the one with least in flight. Never one that drains.
-fn least_bad(candidates: &[Candidate]) -> Option<(usize, Exclusion)> {
+pub(super) fn least_bad(candidates: &[Candidate]) -> Option<(usize, Exclusion)> {
     let badness = |(index, candidate): (usize, &Candidate)| {
         let reason = exclusion(candidate)?;
         let rank = match reason {
             Exclusion::Ejected => 0_u8,
             Exclusion::Tried => 1,
             Exclusion::Down => 2,
-            Exclusion::Draining => return None,
+            Exclusion::Draining | Exclusion::Residency | Exclusion::Window => return None,
         };
         let load = candidate.in_flight;
         Some(((rank, candidate.tried, candidate.ejected_ms.unwrap_or(0), load, index), reason))

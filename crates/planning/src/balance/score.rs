@@ -28,8 +28,7 @@ impl Default for Weights {
 /// replica is held to until it has served, so that a new one is neither stormed nor shunned.
 #[must_use]
 pub fn expected_seconds(candidate: &Candidate, peer_service_seconds: f64, weights: &Weights) -> f64 {
-    let slots = candidate.report.map_or(0, |report| report.parallel);
-    let slots = f64::from(if slots == 0 { weights.prior_slots.max(1) } else { slots });
+    let slots = f64::from(slots(candidate, weights.prior_slots));
     let occupied = f64::from(occupied(candidate));
     let service = candidate.service_seconds.unwrap_or(peer_service_seconds);
     let wait = (occupied + 1.0 - slots).max(0.0) * service / slots;
@@ -38,9 +37,17 @@ pub fn expected_seconds(candidate: &Candidate, peer_service_seconds: f64, weight
     wait + sharing + candidate.network_seconds + weights.seconds_per_dollar * dollars
 }
 
+/// Requests that the replica computes at once: what it says, and `prior` when it does not.
+pub(super) fn slots(candidate: &Candidate, prior: u32) -> u32 {
+    match candidate.report.map_or(0, |report| report.parallel) {
+        0 => prior.max(1),
+        slots => slots,
+    }
+}
+
 /// Requests on the replica now: what others had there when it reported, and what this gateway has there now. The
 /// second part needs no report: what was sent since is in it, and what has ended since is not.
-fn occupied(candidate: &Candidate) -> u32 {
+pub(super) fn occupied(candidate: &Candidate) -> u32 {
     let others = candidate
         .report
         .map_or(0, |report| report.running.saturating_add(report.waiting).saturating_sub(report.own_in_flight));

@@ -10,12 +10,16 @@ use clap::Parser;
 struct Arguments {
     #[command(subcommand)]
     command: simulator::Command,
+    /// One JSON object, or text for people.
+    #[arg(long, global = true, value_enum, default_value = "text")]
+    output: simulator::OutputFormat,
 }
 
 // Data goes to standard output and talk to standard error; that is all a command-line program is for.
 #[allow(clippy::print_stdout, clippy::print_stderr)]
 fn main() -> ExitCode {
-    match simulator::run(Arguments::parse().command) {
+    let Arguments { command, output } = Arguments::parse();
+    match simulator::run(command, output) {
         Ok(output) => {
             println!("{output}");
             ExitCode::SUCCESS

@@ -6,5 +6,7 @@
 mod autoscale;
 mod batch;
 mod place;
+mod route;
+mod scenario;
 mod serve;
 mod traces;

@@ -45,6 +45,7 @@ fn the_whole_number_programme_finds_the_same() {
 
 #[test]
 #[ignore = "minutes without optimisation; cargo test --release -p simulator -- --ignored placement_figures --nocapture"]
+// Its figures are its result.
 #[allow(clippy::print_stdout)]
 fn placement_figures() {
     let (mut solved, mut seed) = (0, 0);

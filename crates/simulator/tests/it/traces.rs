@@ -16,7 +16,9 @@ struct Line {
 fn simulate(line: &str, folder: &Path) -> Result<serde_json::Value, String> {
     let words = format!("simulate {line}").replace("DIR", &folder.display().to_string());
     let parsed = Line::try_parse_from(words.split(' ')).map_err(|error| error.to_string())?;
-    simulator::run(parsed.command).map(|output| output.figures).map_err(|problem| problem.cause)
+    simulator::run(parsed.command, simulator::OutputFormat::Json)
+        .map(|output| output.figures)
+        .map_err(|problem| problem.cause)
 }
 
 fn folder_with(files: &[(&str, &str)]) -> tempfile::TempDir {
