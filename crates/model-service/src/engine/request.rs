@@ -22,6 +22,9 @@ pub struct Generation {
     pub sampler: Sampler,
     /// How many alternatives come with each token's log probability; `None` leaves log probabilities out.
     pub logprobs: Option<usize>,
+    /// Whether the caller named a seed, and so wants the same answer again. Then no prefix is taken over: computing a
+    /// prompt in other pieces rounds differently, and a drawn token can fall on the other side.
+    pub repeatable: bool,
     /// Whether deltas are sent as they come, or all at once at the end.
     pub stream: bool,
     /// When the request arrived.

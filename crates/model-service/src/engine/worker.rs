@@ -91,7 +91,8 @@ impl<'m> Worker<'m> {
     fn start_generation(&mut self, generation: Generation) {
         let views: Vec<_> = self.slots.iter().map(Slot::view).collect();
         // The gate gives out no more jobs than slots are idle.
-        let Some(placement) = prefix::place(&views, &generation.prompt) else { return };
+        let reusable = if generation.repeatable { &[][..] } else { &generation.prompt };
+        let Some(placement) = prefix::place(&views, reusable) else { return };
         let reused = if self.take_over(placement) { placement.reused } else { 0 };
         self.arrivals += 1;
         if let Some(slot) = self.slots.get_mut(placement.slot) {

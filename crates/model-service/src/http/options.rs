@@ -72,7 +72,8 @@ pub fn submit(
     let (reply, events) = mpsc::channel(capacity);
     let logprobs = logprobs(options)?;
     let stream = options.stream;
-    let generation = Generation { prompt, max_tokens, stops, sampler, logprobs, stream, arrived, reply };
+    let repeatable = options.seed.is_some();
+    let generation = Generation { prompt, max_tokens, stops, sampler, logprobs, repeatable, stream, arrived, reply };
     engine.submit(Job::Generate(Box::new(generation)))?;
     Ok(events)
 }
