@@ -44,7 +44,8 @@ pub async fn bring_up(context: &Context, with_demo: bool, wait: Duration) -> Res
     let result = tokio::time::timeout(wait, steps(context, with_demo, &mut phases)).await;
     phases.finish();
     result.map_err(|_| {
-        Problem::new(Kind::Timeout, "not everything was ready in time").next("see 'mcp status' and 'mcp doctor'")
+        Problem::new(Kind::Timeout, "not everything was ready in time; what is ready serves on")
+            .next("see 'mcp status' and 'mcp doctor'")
     })?
 }
 
