@@ -18,7 +18,7 @@ use crate::rest::Rest;
 use crate::{running, secret_file};
 
 /// The demo model, so that the program alone is enough.
-const DEMO_GGUF: &[u8] = include_bytes!("../../../models/demo.gguf");
+pub const DEMO_GGUF: &[u8] = include_bytes!("../../../models/demo.gguf");
 const DEMO_NAME: &str = "demo";
 const DEMO_VERSION: &str = "1.0";
 const DEMO_ENVIRONMENT: &str = "local";
@@ -44,7 +44,8 @@ pub async fn bring_up(context: &Context, with_demo: bool, wait: Duration) -> Res
     let result = tokio::time::timeout(wait, steps(context, with_demo, &mut phases)).await;
     phases.finish();
     result.map_err(|_| {
-        Problem::new(Kind::Timeout, "not everything was ready in time").next("see 'mcp status' and 'mcp doctor'")
+        Problem::new(Kind::Timeout, "not everything was ready in time; what is ready serves on")
+            .next("see 'mcp status' and 'mcp doctor'")
     })?
 }
 
@@ -140,7 +141,11 @@ fn write_demo(context: &Context) -> Result<PathBuf, Problem> {
         std::fs::create_dir_all(context.data_dir.models())
             .and_then(|()| std::fs::write(&fresh, DEMO_GGUF))
             .and_then(|()| std::fs::rename(&fresh, &path))
-            .map_err(|e| secret_file::file_problem(&path, &e))?;
+            .map_err(|e| {
+                // Nothing half-written stays behind; the first error is the one to tell.
+                let _ = std::fs::remove_file(&fresh);
+                secret_file::file_problem(&path, &e)
+            })?;
     }
     Ok(path)
 }

@@ -22,7 +22,10 @@ use clap::Parser as _;
 use domain::{Kind, Problem};
 
 fn main() -> ExitCode {
-    let args = args::Args::parse();
+    let args = match args::Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return misused(&error),
+    };
     let format = args.output;
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,
@@ -31,6 +34,19 @@ fn main() -> ExitCode {
             ExitCode::from(if problem.kind == Kind::Invalid { 2 } else { 1 })
         }
     }
+}
+
+/// What was typed does not fit: told as clap does to people, and like every other problem to programs.
+fn misused(error: &clap::Error) -> ExitCode {
+    let environment = config::env::Environment::read();
+    let arguments = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
+    if !(error.use_stderr() && output::is_json_wanted(arguments, environment.get("MCP_OUTPUT"))) {
+        error.exit();
+    }
+    let text = error.render().to_string();
+    let cause = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    output::fail(output::Format::Json, &Problem::invalid(cause).next("see 'mcp --help', or --help of the command"));
+    ExitCode::from(2)
 }
 
 fn run(args: args::Args) -> Result<(), Problem> {

@@ -86,6 +86,17 @@ pub fn fail(format: Format, problem: &Problem) {
     let _ = written;
 }
 
+/// Whether arguments that do not fit ask for JSON, as far as can be told.
+#[must_use]
+pub fn is_json_wanted(arguments: impl IntoIterator<Item = String>, variable: Option<&str>) -> bool {
+    let arguments: Vec<String> = arguments.into_iter().collect();
+    let given = arguments.iter().enumerate().rev().find_map(|(index, argument)| match argument.as_str() {
+        "--output" | "-o" => arguments.get(index + 1).map(String::as_str),
+        other => other.strip_prefix("--output=").or_else(|| other.strip_prefix("-o")),
+    });
+    given.or(variable) == Some("json")
+}
+
 /// A plain table: a header and rows, without borders.
 #[must_use]
 pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
@@ -124,6 +135,17 @@ pub fn confirm(question: &str, yes: bool) -> Result<bool, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_is_wanted_even_when_the_rest_does_not_fit() {
+        let wanted = |line: &str, variable| is_json_wanted(line.split(' ').map(str::to_owned), variable);
+        for line in ["mcp status --bogus --output json", "mcp -o json nope", "mcp nope --output=json", "mcp -ojson x"] {
+            assert!(wanted(line, None), "{line}");
+        }
+        assert!(wanted("mcp nope", Some("json")));
+        assert!(!wanted("mcp nope --output table", Some("json")));
+        assert!(!wanted("mcp nope --output", None));
+    }
 
     #[test]
     fn tables_align_without_trailing_blanks() {

@@ -1,17 +1,14 @@
 //! The gateway's section of the configuration. Its field docs are its manual.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use planning::balance::{EjectionPolicy, Weights};
 use serde::{Deserialize, Serialize};
 
-/// How the gateway listens, what it bounds, and how it fails over.
+/// What the gateway bounds, and how it fails over.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct GatewayConfig {
-    /// Where it listens.
-    pub listen: SocketAddr,
     /// Its id among gateways that share a store.
     pub id: String,
     /// Where the last good routing snapshot is kept; without it a restart needs the store.
@@ -69,7 +66,6 @@ impl Default for GatewayConfig {
     fn default() -> Self {
         let ejection = EjectionPolicy::default();
         Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
             id: "gateway".to_owned(),
             snapshot_file: None,
             connections_max: 8_192,

@@ -31,7 +31,7 @@ struct Shown {
 #[derive(Debug, Serialize)]
 struct ShownValue {
     path: String,
-    value: String,
+    value: toml::Value,
     source: String,
 }
 
@@ -59,7 +59,7 @@ fn show(context: &Context) -> Result<(), Problem> {
     let others = env::OTHERS.iter().map(|&(name, purpose)| ShownVariable { name, field: None, purpose });
     let shown = Shown { values, environment: fields.chain(others).collect() };
     context.output.show(&shown, |shown| {
-        let rows = shown.values.iter().map(|v| [v.path.clone(), v.value.clone(), v.source.clone()]);
+        let rows = shown.values.iter().map(|v| [v.path.clone(), short(&v.value), v.source.clone()]);
         let variables = shown
             .environment
             .iter()
@@ -70,4 +70,17 @@ fn show(context: &Context) -> Result<(), Problem> {
             output::table(["VARIABLE", "SETS", "MEANING"], variables)
         )
     })
+}
+
+/// Longest value that a row holds, in characters; JSON holds every value whole.
+const VALUE_CHARS_MAX: usize = 60;
+
+fn short(value: &toml::Value) -> String {
+    let text = value.to_string();
+    match value {
+        toml::Value::Array(items) if text.chars().count() > VALUE_CHARS_MAX => {
+            format!("{} entries (--output json shows them)", items.len())
+        }
+        _ => text,
+    }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use control::api::types::RegisterModel;
-use domain::{Digest, Model, Problem};
+use domain::{Digest, Model, ModelRef, Problem};
 use serde_json::json;
 
 use super::Context;
@@ -117,6 +117,11 @@ pub async fn run(command: Command, context: &Context) -> Result<(), Problem> {
 async fn pull(args: PullArgs, context: &Context) -> Result<(), Problem> {
     let source = Source::parse(&args.source, &context.config.pull.hub_url)?;
     let expected: Option<Digest> = args.sha256.as_deref().map(str::parse).transpose()?;
+    if let (Some(name), Some(version)) = (&args.name, &args.version) {
+        // What will be refused is refused before gigabytes were fetched.
+        format!("{name}:{version}").parse::<ModelRef>()?;
+        context.rest()?;
+    }
     let folder = context.data_dir.models();
     let idle_timeout = Duration::from_secs(context.config.pull.idle_timeout_seconds);
     let pulled = Pull { source: &source, folder: &folder, expected: expected.as_ref(), idle_timeout }.run().await?;
@@ -128,12 +133,20 @@ async fn pull(args: PullArgs, context: &Context) -> Result<(), Problem> {
         version,
         path: pulled.path.clone(),
         digest: Some(pulled.digest.to_string()),
-        metadata: [("source".to_owned(), args.source)].into(),
+        metadata: [("source".to_owned(), without_query(&args.source))].into(),
         tags: Vec::new(),
     };
     context.output.say(&describe(&pulled));
     let model: Model = context.rest()?.post("/v1/models", &request).await?;
     context.output.show(&model, |model| format!("model {} registered\n{}", model.reference, details(model)))
+}
+
+/// The query of a URL can hold a token, and what is remembered of a model is shown to everybody.
+fn without_query(source: &str) -> String {
+    match source.split_once('?') {
+        Some((address, _)) if source.contains("://") => address.to_owned(),
+        _ => source.to_owned(),
+    }
 }
 
 fn describe(pulled: &Pulled) -> String {

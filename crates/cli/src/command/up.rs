@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use domain::Problem;
+use domain::{Kind, Problem};
 
 use super::Context;
 use super::status::{WATCH_INTERVAL, fetch};
@@ -58,8 +58,12 @@ async fn in_the_foreground(args: &Args, context: &Context, wait: Duration) -> Re
     }
     let servers = serve::start(context).await?;
     let watch = async {
-        let ready = demo::bring_up(context, !args.no_demo, wait).await?;
-        report(context, &ready).await?;
+        match demo::bring_up(context, !args.no_demo, wait).await {
+            Ok(ready) => report(context, &ready).await?,
+            // A deployment that does not come up must not end those that answer; the tree shows which it is.
+            Err(problem) if problem.kind == Kind::Timeout => output::fail(context.output.format, &problem),
+            Err(problem) => return Err(problem),
+        }
         follow(context).await
     };
     tokio::select! {

@@ -56,7 +56,6 @@ impl Layered {
     }
 
     /// Where the value at a dotted path came from; nothing means that it is a default.
-    #[cfg(test)]
     #[must_use]
     pub fn source(&self, path: &str) -> Option<&Source> {
         self.sources.get(path)
@@ -64,11 +63,11 @@ impl Layered {
 
     /// Every value with its dotted path and its source, in order.
     #[must_use]
-    pub fn leaves(&self) -> Vec<(String, String, Source)> {
+    pub fn leaves(&self) -> Vec<(String, Value, Source)> {
         let mut leaves = Vec::new();
         collect(&self.merged, "", &mut |path, value| {
             let source = self.sources.get(&path).cloned().unwrap_or(Source::Default);
-            leaves.push((path, value.to_string(), source));
+            leaves.push((path, value.clone(), source));
         });
         leaves
     }

@@ -24,12 +24,22 @@ pub fn load(file: Option<&Path>, environment: &env::Environment, flags: Table) -
         layered.add(Source::Environment(name), table);
     }
     layered.add(Source::Flag, flags);
-    let config: Config = toml::Value::Table(layered.merged().clone()).try_into().map_err(|e: toml::de::Error| {
-        Problem::invalid(format!("configuration: {}", e.message().trim()))
-            .next("compare it with 'mcp config show'; every section and field is listed there")
-    })?;
+    let config: Config = toml::Value::Table(layered.merged().clone()).try_into().map_err(|e| misfit(&e, &layered))?;
     config.check()?;
     Ok((config, layered))
+}
+
+/// Says which field does not fit, and where it was written.
+fn misfit(error: &toml::de::Error, layered: &Layered) -> Problem {
+    let (text, message) = (error.to_string(), error.message().trim());
+    // The path of the value stands on a line of its own; a field that is not known is missing in it.
+    let section = text.lines().find_map(|line| line.trim().strip_prefix("in `")?.strip_suffix('`'));
+    let unknown = message.strip_prefix("unknown field `").and_then(|rest| Some(rest.split_once('`')?.0));
+    let path = [section, unknown].into_iter().flatten().collect::<Vec<_>>().join(".");
+    let place = layered.source(&path).map_or_else(String::new, |source| format!(" ({source})"));
+    Problem::invalid(format!("configuration{place}: {message}"))
+        .next("compare it with 'mcp config show'; every section and field is listed there")
+        .at(path)
 }
 
 fn defaults(environment: &env::Environment) -> Result<Table, Problem> {
@@ -89,6 +99,7 @@ mod tests {
         for (file, word) in [
             ("[listen]\ngatway = \"127.0.0.1:1\"", "gatway"),
             ("[listen]\ngateway = \"nowhere\"", "socket address"),
+            ("[gateway]\nprobe_failures = \"often\"", "mcp.toml"),
             ("nonsense = 1", "nonsense"),
             ("[listen", "mcp.toml"),
             ("[listen]\ngateway = \"127.0.0.1:7000\"\ncontrol = \"127.0.0.1:7000\"", "7000"),
@@ -102,6 +113,19 @@ mod tests {
                 .cause
                 .contains("MCP_GATEWAY_LISTN")
         );
+    }
+
+    #[test]
+    fn a_mistake_says_its_field_and_its_place() {
+        let field = |problem: Problem| problem.field.unwrap_or_default();
+        let typed = check("[gateway]\nprobe_failures = \"often\"", &[], "").expect_err("a text for a number");
+        assert_eq!(field(typed), "gateway.probe_failures");
+        let unknown = check("[gateway]\nprobes = 1", &[], "").expect_err("an unknown field");
+        assert!(unknown.cause.contains("mcp.toml"), "{}", unknown.cause);
+        assert_eq!(field(unknown), "gateway.probes");
+        let variable = check("", &[("MCP_CONTROL_LISTEN", "banana")], "").expect_err("no address");
+        assert!(variable.cause.contains("MCP_CONTROL_LISTEN"), "{}", variable.cause);
+        assert_eq!(field(variable), "listen.control");
     }
 
     #[test]

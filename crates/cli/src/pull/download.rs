@@ -16,6 +16,8 @@ use crate::secret_file::file_problem;
 
 /// Attempts for one download; each resumes where the last one ended.
 const ATTEMPTS: u32 = 5;
+/// Milliseconds before the second attempt; twice as long before each further one.
+const PAUSE_MS: u64 = 100;
 
 /// Where the validator of a partial download is kept.
 pub fn tag_path(part: &Path) -> PathBuf {
@@ -27,11 +29,16 @@ pub async fn fetch(url: &Url, part: &Path, idle_timeout: Duration) -> Result<Opt
     let http = reqwest::Client::builder()
         .connect_timeout(Duration::from_secs(15))
         .read_timeout(idle_timeout)
+        // A redirect must not lead where anybody on the way could change the file.
+        .https_only(url.scheme() == "https")
         .build()
         .map_err(|e| Problem::internal(e.to_string()))?;
     let told = told_digest(&http, url).await;
     let mut last = Problem::internal("no attempt was made");
-    for _ in 0..ATTEMPTS {
+    for attempt_number in 0..ATTEMPTS {
+        if attempt_number > 0 {
+            tokio::time::sleep(Duration::from_millis(PAUSE_MS << attempt_number)).await;
+        }
         match attempt(&http, url, part).await {
             Ok(()) => return Ok(told),
             Err(problem) if problem.kind.is_retryable() => last = problem,
@@ -143,6 +150,10 @@ fn refused(url: &Url, status: StatusCode) -> Problem {
 }
 
 fn network(error: &reqwest::Error) -> Problem {
+    if error.is_builder() {
+        return Problem::invalid("the source leads on to an address that is not https")
+            .next("fetch the file by hand, check it, and give its path");
+    }
     let cause = if error.is_timeout() { "the source stopped sending" } else { "the source cannot be reached" };
     // The error's own text may hold the URL, which can hold a token.
     Problem::new(Kind::Unavailable, cause)

@@ -1,17 +1,22 @@
 //! Fetching a model file: from a path, an https URL or `hf://owner/repo/file.gguf`; resumable, verified, whole or absent.
 //!
-//! Bytes go to `NAME.part`; the file takes its name only when it is complete, begins like a GGUF, and has the digest that
-//! was asked for or that the source told.
+//! Bytes go to `NAME.part`; the file takes its name only when it is a GGUF file with all of its tensors, and has the
+//! digest that was asked for or that the source told. A file that has the name already is never replaced by another one:
+//! a registered model may be served from it.
 
 mod download;
 mod source;
 
+use std::fs::{File, OpenOptions};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use domain::{Digest, Problem};
+use control::registry::model_file::check_whole;
+use domain::{Digest, Kind, Problem};
 use indicatif::{ProgressBar, ProgressStyle};
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 pub use source::Source;
@@ -51,24 +56,63 @@ impl Pull<'_> {
         std::fs::create_dir_all(self.folder).map_err(|e| file_problem(self.folder, &e))?;
         let name = self.source.file_name();
         let part = self.folder.join(format!("{name}.part"));
+        let _lock = claim(&part)?;
+        let pulled = self.fetch_and_check(&name, &part).await;
+        if pulled.is_err() && std::fs::metadata(&part).is_ok_and(|metadata| metadata.len() == 0) {
+            // Nothing came that could be resumed.
+            let _ = std::fs::remove_file(&part);
+        }
+        pulled
+    }
+
+    async fn fetch_and_check(&self, name: &str, part: &Path) -> Result<Pulled, Problem> {
         let told = match self.source {
             Source::Path(path) => {
-                copy(path, &part)?;
+                copy(path, part)?;
                 None
             }
-            Source::Url(url) => download::fetch(url, &part, self.idle_timeout).await?,
+            Source::Url(url) => download::fetch(url, part, self.idle_timeout).await?,
         };
         let expected = self.expected.cloned().or(told);
-        let (digest, size_bytes) = verify(&part, expected.as_ref())?;
-        let path = self.folder.join(name);
-        std::fs::rename(&part, &path).map_err(|e| file_problem(&path, &e))?;
+        let (digest, size_bytes) = verify(part, Path::new(name), expected.as_ref())?;
+        let path = place(part, &self.folder.join(name), &digest)?;
         Ok(Pulled { path, digest, verified: expected.is_some(), size_bytes })
     }
 }
 
+/// Holds the partial file for this process, so that two do not write into it.
+fn claim(part: &Path) -> Result<Flock<File>, Problem> {
+    let file = OpenOptions::new().create(true).append(true).open(part).map_err(|e| file_problem(part, &e))?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
+        Errno::EWOULDBLOCK => Problem::new(Kind::Conflict, format!("{} is being fetched already", part.display()))
+            .next("wait until the other 'mcp model pull' has ended"),
+        errno => Problem::internal(format!("{}: {errno}", part.display())),
+    })
+}
+
+/// Gives the file its name, or one with its digest in it when another file has that name.
+fn place(part: &Path, wanted: &Path, digest: &Digest) -> Result<PathBuf, Problem> {
+    let is_free = |path: &Path| -> Result<bool, Problem> { Ok(!path.exists() || digest_of(path)?.0 == *digest) };
+    let path = if is_free(wanted)? { wanted.to_owned() } else { beside(wanted, digest) };
+    if !is_free(&path)? {
+        return Err(Problem::new(Kind::Conflict, format!("{} is another file", path.display()))
+            .next("move it away, or choose another folder with --data-dir"));
+    }
+    std::fs::rename(part, &path).map_err(|e| file_problem(&path, &e))?;
+    Ok(path)
+}
+
+/// `model.gguf` becomes `model-0123456789ab.gguf`.
+fn beside(wanted: &Path, digest: &Digest) -> PathBuf {
+    let text = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+    let short: String = digest.hex().chars().take(12).collect();
+    let extension = wanted.extension().map_or_else(String::new, |e| format!(".{}", text(Some(e))));
+    wanted.with_file_name(format!("{}-{short}{extension}", text(wanted.file_stem())))
+}
+
 fn copy(from: &Path, part: &Path) -> Result<(), Problem> {
-    let mut reader = std::fs::File::open(from).map_err(|e| file_problem(from, &e))?;
-    let mut writer = std::fs::File::create(part).map_err(|e| file_problem(part, &e))?;
+    let mut reader = File::open(from).map_err(|e| file_problem(from, &e))?;
+    let mut writer = File::create(part).map_err(|e| file_problem(part, &e))?;
     let copied = std::io::copy(&mut reader, &mut writer).and_then(|_| writer.sync_all());
     copied.map_err(|e| {
         // A partial copy is of no use: the source is at hand.
@@ -78,18 +122,20 @@ fn copy(from: &Path, part: &Path) -> Result<(), Problem> {
 }
 
 /// Computes the digest, and removes what is not the file asked for.
-fn verify(part: &Path, expected: Option<&Digest>) -> Result<(Digest, u64), Problem> {
+fn verify(part: &Path, called: &Path, expected: Option<&Digest>) -> Result<(Digest, u64), Problem> {
     let (digest, size_bytes, magic) = digest_of(part)?;
     let refusal = if &magic != b"GGUF" {
         Some(
             Problem::invalid("what was fetched is no GGUF file")
                 .next("check the source: it may be a web page or another format"),
         )
-    } else {
-        expected.filter(|expected| **expected != digest).map(|expected| {
+    } else if let Some(expected) = expected.filter(|expected| **expected != digest) {
+        Some(
             Problem::invalid(format!("the digest is {digest}, and {expected} was expected"))
-                .next("fetch it again; if it stays so, the source holds another file")
-        })
+                .next("fetch it again; if it stays so, the source holds another file"),
+        )
+    } else {
+        check_whole(part, called).err()
     };
     match refusal {
         Some(problem) => {
@@ -106,7 +152,7 @@ fn verify(part: &Path, expected: Option<&Digest>) -> Result<(Digest, u64), Probl
 }
 
 fn digest_of(path: &Path) -> Result<(Digest, u64, [u8; 4]), Problem> {
-    let mut file = std::fs::File::open(path).map_err(|e| file_problem(path, &e))?;
+    let mut file = File::open(path).map_err(|e| file_problem(path, &e))?;
     let size = file.metadata().map_err(|e| file_problem(path, &e))?.len();
     let bar = bar("verifying", size, 0);
     let (mut hasher, mut buffer, mut magic, mut seen) = (Sha256::new(), vec![0_u8; 1 << 20], [0_u8; 4], 0_u64);
@@ -142,9 +188,14 @@ fn bar(what: &'static str, total: u64, done: u64) -> ProgressBar {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::demo::DEMO_GGUF;
 
     async fn pull(bytes: &[u8], expected: Option<&str>) -> (Result<Pulled, Problem>, tempfile::TempDir) {
         let dir = tempfile::tempdir().expect("a temporary folder");
+        (pull_into(&dir, bytes, expected).await, dir)
+    }
+
+    async fn pull_into(dir: &tempfile::TempDir, bytes: &[u8], expected: Option<&str>) -> Result<Pulled, Problem> {
         let from = dir.path().join("source.gguf");
         std::fs::write(&from, bytes).expect("written");
         let expected = expected.map(|text| text.parse().expect("a digest"));
@@ -155,28 +206,52 @@ mod tests {
             expected: expected.as_ref(),
             idle_timeout: Duration::from_secs(5),
         };
-        (pull.run().await, dir)
+        pull.run().await
     }
 
     #[tokio::test]
     async fn a_path_is_copied_and_checked() {
         let another = "0".repeat(64);
-        let (wrong, dir) = pull(b"GGUFrest", Some(&another)).await;
+        let (wrong, dir) = pull(DEMO_GGUF, Some(&another)).await;
         assert!(wrong.expect_err("another digest").cause.contains("was expected"));
         assert_eq!(std::fs::read_dir(dir.path().join("models")).expect("it exists").count(), 0, "nothing half-written");
-        let (right, _dir) = pull(b"GGUFrest", None).await;
+        let (right, _dir) = pull(DEMO_GGUF, None).await;
         let right = right.expect("a GGUF");
-        assert_eq!((right.size_bytes, right.verified), (8, false));
-        let again = pull(b"GGUFrest", Some(right.digest.as_str())).await.0.expect("the digest that was computed");
+        assert_eq!((right.size_bytes, right.verified), (DEMO_GGUF.len() as u64, false));
+        let again = pull(DEMO_GGUF, Some(right.digest.as_str())).await.0.expect("the digest that was computed");
         assert!(again.verified);
     }
 
     #[tokio::test]
     async fn what_is_no_gguf_is_refused() {
-        for bytes in [&b"<html>"[..], b"", b"GG"] {
+        for bytes in [&b"<html>"[..], b"", b"GG", b"GGUFrest", &DEMO_GGUF[..100_000], &DEMO_GGUF[..2_000_000]] {
             let (result, dir) = pull(bytes, None).await;
             assert!(result.expect_err("no GGUF").next_step.is_some());
             assert_eq!(std::fs::read_dir(dir.path().join("models")).expect("it exists").count(), 0);
         }
+    }
+
+    #[tokio::test]
+    async fn another_file_of_the_same_name_is_not_replaced() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let first = pull_into(&dir, DEMO_GGUF, None).await.expect("a GGUF");
+        let other = [DEMO_GGUF, b"more"].concat();
+        let second = pull_into(&dir, &other, None).await.expect("a GGUF with bytes behind it");
+        assert_ne!(first.path, second.path);
+        assert_eq!(std::fs::read(&first.path).expect("kept"), DEMO_GGUF);
+        assert_eq!(std::fs::read(&second.path).expect("written"), other);
+        let again = pull_into(&dir, &other, None).await.expect("the same once more");
+        assert_eq!(again.path, second.path);
+        assert_eq!(std::fs::read_dir(dir.path().join("models")).expect("it exists").count(), 2);
+    }
+
+    #[tokio::test]
+    async fn two_do_not_fetch_into_one_file() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        std::fs::create_dir_all(dir.path().join("models")).expect("made");
+        let held = claim(&dir.path().join("models/source.gguf.part")).expect("free");
+        assert_eq!(pull_into(&dir, DEMO_GGUF, None).await.expect_err("held").kind, Kind::Conflict);
+        drop(held);
+        pull_into(&dir, DEMO_GGUF, None).await.expect("free again");
     }
 }

@@ -51,7 +51,10 @@ pub(super) async fn view(world: &World, deployment: &Deployment) -> Result<Deplo
         replicas_wanted: deployment.replicas,
         replicas_ready: ready,
         price_per_hour: sites.iter().map(|site| site.price_per_hour).sum(),
-        tokens_per_second: replicas().filter_map(|replica| Some(replica.load.as_ref()?.tokens_per_second)).sum(),
+        // From zero: the sum of no floating-point numbers is -0.
+        tokens_per_second: replicas()
+            .filter_map(|replica| Some(replica.load.as_ref()?.tokens_per_second))
+            .fold(0.0, |total, rate| total + rate),
         created_at: deployment.created_at,
         sites,
     })

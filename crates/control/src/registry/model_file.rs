@@ -32,15 +32,7 @@ pub(crate) struct ModelFile {
 pub(crate) fn inspect(path: &Path) -> Result<ModelFile, Problem> {
     let mut file = open(path)?;
     let size_bytes = file.metadata().map_err(|error| unreadable(path, &error))?.len();
-    let (metadata, tensors) = head(&mut file, path, size_bytes)?;
-    if size_bytes < tensors.ends_at {
-        let cause = format!(
-            "{} is truncated: it has {size_bytes} bytes, and its tensors reach to byte {}",
-            path.display(),
-            tensors.ends_at
-        );
-        return Err(Problem::invalid(cause).next("download or copy it again").at("path"));
-    }
+    let (metadata, tensors) = whole_head(&mut file, path, size_bytes)?;
     let architecture = metadata.architecture().filter(|name| !name.is_empty()).ok_or_else(|| {
         Problem::invalid(format!("{} names no architecture", path.display()))
             .next("convert it again with llama.cpp's converter")
@@ -60,6 +52,24 @@ pub(crate) fn inspect(path: &Path) -> Result<ModelFile, Problem> {
         title: metadata.text("general.name").filter(|title| !title.is_empty()).map(str::to_owned),
         architecture: architecture.to_owned(),
     })
+}
+
+/// Whether the file at `path` is a GGUF file with all of its tensors. Reads its head alone; problems call it `called`.
+pub fn check_whole(path: &Path, called: &Path) -> Result<(), Problem> {
+    let mut file = open(path)?;
+    let size_bytes = file.metadata().map_err(|error| unreadable(called, &error))?.len();
+    whole_head(&mut file, called, size_bytes).map(drop)
+}
+
+/// The head of a file that has all of its tensors.
+fn whole_head(file: &mut File, path: &Path, size_bytes: u64) -> Result<(Metadata, Tensors), Problem> {
+    let (metadata, tensors) = head(file, path, size_bytes)?;
+    if tensors.ends_at <= size_bytes {
+        return Ok((metadata, tensors));
+    }
+    let (name, end) = (path.display(), tensors.ends_at);
+    let cause = format!("{name} is truncated: it has {size_bytes} bytes, and its tensors reach to byte {end}");
+    Err(Problem::invalid(cause).next("download or copy it again").at("path"))
 }
 
 /// The file's head: read until it is whole.
