@@ -35,21 +35,29 @@ pub struct Ready {
     pub key: String,
     /// A model that answers, if one does.
     pub model: Option<String>,
+    /// Whether everything that is deployed was ready in time. What is ready serves either way.
+    pub complete: bool,
 }
+
+/// Said after what can be used was told.
+pub fn not_in_time() -> Problem {
+    Problem::new(Kind::Timeout, "not everything was ready in time; what is ready serves on")
+        .next("see 'mcp status' and 'mcp doctor'")
+}
+
+/// Beyond the wait for replicas, which alone may be slow: the rest answers at once or not at all.
+const SLACK: Duration = Duration::from_secs(10);
 
 /// Waits until all that is deployed is ready; the first time, deploys the demo model before.
 pub async fn bring_up(context: &Context, with_demo: bool, wait: Duration) -> Result<Ready, Problem> {
     let mut phases =
         Phases::new(&[("starting the servers", 2.0), ("registering the demo model", 1.0), ("starting replicas", 4.0)]);
-    let result = tokio::time::timeout(wait, steps(context, with_demo, &mut phases)).await;
+    let result = tokio::time::timeout(wait + SLACK, steps(context, with_demo, wait, &mut phases)).await;
     phases.finish();
-    result.map_err(|_| {
-        Problem::new(Kind::Timeout, "not everything was ready in time; what is ready serves on")
-            .next("see 'mcp status' and 'mcp doctor'")
-    })?
+    result.map_err(|_| not_in_time())?
 }
 
-async fn steps(context: &Context, with_demo: bool, phases: &mut Phases) -> Result<Ready, Problem> {
+async fn steps(context: &Context, with_demo: bool, wait: Duration, phases: &mut Phases) -> Result<Ready, Problem> {
     phases.next();
     let running = until_serving(context).await?;
     let rest = context.rest()?;
@@ -62,14 +70,17 @@ async fn steps(context: &Context, with_demo: bool, phases: &mut Phases) -> Resul
         secret_file::write(&marker, DEMO_VERSION)?;
     }
     phases.next();
-    until_ready(&rest, running.listen.gateway, phases).await?;
+    let complete = match tokio::time::timeout(wait, until_ready(&rest, running.listen.gateway, phases)).await {
+        Ok(ready) => ready.map(|()| true)?,
+        Err(_) => false,
+    };
     let model = fetch(&rest, None)
         .await?
         .into_iter()
         .find(|view| view.replicas_ready > 0)
         .map(|view| view.model.name.to_string());
     let url = |address| format!("http://{address}");
-    Ok(Ready { gateway: url(running.listen.gateway), control: url(running.listen.control), key, model })
+    Ok(Ready { gateway: url(running.listen.gateway), control: url(running.listen.control), key, model, complete })
 }
 
 async fn until_serving(context: &Context) -> Result<running::Running, Problem> {

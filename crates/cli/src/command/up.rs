@@ -58,11 +58,11 @@ async fn in_the_foreground(args: &Args, context: &Context, wait: Duration) -> Re
     }
     let servers = serve::start(context).await?;
     let watch = async {
-        match demo::bring_up(context, !args.no_demo, wait).await {
-            Ok(ready) => report(context, &ready).await?,
+        let ready = demo::bring_up(context, !args.no_demo, wait).await?;
+        match report(context, &ready).await {
             // A deployment that does not come up must not end those that answer; the tree shows which it is.
             Err(problem) if problem.kind == Kind::Timeout => output::fail(context.output.format, &problem),
-            Err(problem) => return Err(problem),
+            other => other?,
         }
         follow(context).await
     };
@@ -81,6 +81,12 @@ async fn in_the_foreground(args: &Args, context: &Context, wait: Duration) -> Re
 
 /// What a person or a script needs next.
 async fn report(context: &Context, ready: &Ready) -> Result<(), Problem> {
+    tell(context, ready).await?;
+    // The key is told first: what is ready can be used meanwhile.
+    if ready.complete { Ok(()) } else { Err(demo::not_in_time()) }
+}
+
+async fn tell(context: &Context, ready: &Ready) -> Result<(), Problem> {
     let views = fetch(&context.rest()?, None).await?;
     if context.output.format == Format::Json {
         return context.output.show(&serde_json::json!({ "ready": ready, "deployments": views }), |_| String::new());
