@@ -104,6 +104,8 @@ mod tests {
             "mcp model pull hf://owner/repo/file.gguf",
             "mcp environment create --name production --type cpu --resources cpu=1,memory=1Gi",
             "mcp deploy --model demo:1.0 --environment production --replicas 3 --dry-run --yes",
+            "mcp deploy --model demo:1.0 --environment production --autoscale 0..5 --requests-per-second-per-replica 2",
+            "mcp scale --deployment demo-production --autoscale 1..8 --generated-tokens-per-second-per-replica 200",
             "mcp status --deployment demo-production --watch",
             "mcp scale --deployment demo-production --replicas 5",
             "mcp logs --deployment demo-production",

@@ -131,7 +131,8 @@ async fn deploy_demo(context: &Context, rest: &Rest) -> Result<(), Problem> {
         name: None,
         model: format!("{DEMO_NAME}:{DEMO_VERSION}"),
         environment: DEMO_ENVIRONMENT.to_owned(),
-        replicas: i64::try_from(sites.max(1)).unwrap_or(1),
+        replicas: Some(i64::try_from(sites.max(1)).unwrap_or(1)),
+        autoscaling: None,
         market: Market::OnDemand,
     };
     existing_is_fine(rest.post::<DeploymentView>("/v1/deployments", &deployment).await)

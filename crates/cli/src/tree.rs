@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use control::api::types::{DeploymentPhase, DeploymentView, Plan, PlanAction, ReplicaView, SiteView};
-use domain::{Problem, ReplicaPhase};
+use control::api::types::{AutoscalingView, DeploymentPhase, DeploymentView, Plan, PlanAction, ReplicaView, SiteView};
+use domain::{Autoscaling, Problem, ReplicaPhase};
 use owo_colors::OwoColorize as _;
 
 use crate::output;
@@ -31,6 +31,9 @@ fn deployment(view: &DeploymentView) -> String {
     if let Some(message) = &view.message {
         let _ = writeln!(text, "│  {}", message.yellow());
     }
+    if let Some(scaling) = &view.autoscaling {
+        let _ = writeln!(text, "│  {}", follows(scaling));
+    }
     let last = view.sites.len().saturating_sub(1);
     for (index, site) in view.sites.iter().enumerate() {
         let (branch, stem) = if index == last { ("└─", "   ") } else { ("├─", "│  ") };
@@ -38,6 +41,19 @@ fn deployment(view: &DeploymentView) -> String {
         replicas(&mut text, stem, &site.replicas);
     }
     text
+}
+
+/// How a deployment follows the load, and why it has as many replicas as it has.
+fn follows(view: &AutoscalingView) -> String {
+    let mut text = format!("{}, load {:.2}, expected {:.2}", range(&view.wanted), view.load, view.expected);
+    if let (Some(reason), Some(why)) = (&view.reason, &view.why) {
+        let _ = write!(text, " ({reason}: {why})");
+    }
+    text
+}
+
+fn range(wanted: &Autoscaling) -> String {
+    format!("{} to {} replicas by load", wanted.replicas_min, wanted.replicas_max)
 }
 
 /// A rate as it is shown: the sum of no rates is a negative zero.
@@ -137,15 +153,16 @@ fn verdict(plan: &Plan) -> String {
     if let Some(shortage) = &plan.shortage {
         return format!("{} {}", "It would be refused:".red(), shortage.cause);
     }
+    let by_load = plan.autoscaling.as_ref().map_or_else(String::new, |wanted| format!(" {}.", range(wanted)));
     let change = |now: u32, then: u32| format!("{now} -> {then} replicas");
     match plan.action {
         PlanAction::Create => {
-            format!("+ {name}: {} replicas of {} for {} an hour.", plan.replicas, plan.model, price.bold())
+            format!("+ {name}: {} replicas of {} for {} an hour.{by_load}", plan.replicas, plan.model, price.bold())
         }
         PlanAction::Change => {
             let change = change(plan.replicas_now, plan.replicas);
-            format!("~ {name}: {change}, {} -> {} an hour.", plan.price_per_hour_now, price.bold())
+            format!("~ {name}: {change}, {} -> {} an hour.{by_load}", plan.price_per_hour_now, price.bold())
         }
-        PlanAction::None => format!("= {name} is as wanted; nothing would change. It costs {price} an hour."),
+        PlanAction::None => format!("= {name} is as wanted; nothing would change. It costs {price} an hour.{by_load}"),
     }
 }

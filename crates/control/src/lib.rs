@@ -28,7 +28,9 @@ pub use self::clouds::{CloudPort, WriteError};
 pub use self::config::ControlConfig;
 use self::model_services::ModelServices;
 use self::reconcilers::leadership::Leadership;
-use self::reconcilers::{Reconciler, deployments::Deployments, keep, replicas::Replicas, run_once, snapshot::Snapshot};
+use self::reconcilers::{
+    Reconciler, autoscale::Autoscale, deployments::Deployments, keep, replicas::Replicas, run_once, snapshot::Snapshot,
+};
 use self::world::World;
 
 /// How long requests may still run after shutdown was asked for.
@@ -81,25 +83,47 @@ impl Control {
         }
     }
 
-    /// Runs every reconciler once, one after the other, as far as this process leads them. What they remember between
+    /// Runs every reconciler once, one after the other, as far as this process leads them. What they must remember between
     /// runs is in the store, so this is also what a process does that was killed and started again.
     pub async fn reconcile_once(&self) {
-        async fn once<R: Reconciler>(mut reconciler: R, world: &World) {
-            let mut leadership = Leadership::new(R::NAME, &world.config.holder);
-            run_once(&mut reconciler, &mut leadership, world).await;
-        }
-        once(Deployments::default(), &self.world).await;
-        once(Replicas, &self.world).await;
-        once(Snapshot, &self.world).await;
+        self.reconcilers().run_once().await;
+    }
+
+    /// The reconcilers, to be run by hand: they remember between two runs what a running process does.
+    pub fn reconcilers(&self) -> Reconcilers {
+        let world = self.world.clone();
+        Reconcilers { world, autoscale: Autoscale::default(), deployments: Deployments::default() }
     }
 
     /// Runs the reconcilers until `shutdown`.
     pub async fn run_reconcilers(&self, shutdown: CancellationToken) {
         let world = &*self.world;
         futures_util::join!(
+            keep(Autoscale::default(), world, &shutdown),
             keep(Deployments::default(), world, &shutdown),
             keep(Replicas, world, &shutdown),
             keep(Snapshot, world, &shutdown),
         );
+    }
+}
+
+/// Every reconciler, in the hands of whoever says when each runs.
+pub struct Reconcilers {
+    world: Arc<World>,
+    autoscale: Autoscale,
+    deployments: Deployments,
+}
+
+impl Reconcilers {
+    /// Runs each once, one after the other, as far as this process leads them.
+    pub async fn run_once(&mut self) {
+        async fn once<R: Reconciler>(reconciler: &mut R, world: &World) {
+            let mut leadership = Leadership::new(R::NAME, &world.config.holder);
+            run_once(reconciler, &mut leadership, world).await;
+        }
+        once(&mut self.autoscale, &self.world).await;
+        once(&mut self.deployments, &self.world).await;
+        once(&mut Replicas, &self.world).await;
+        once(&mut Snapshot, &self.world).await;
     }
 }

@@ -71,6 +71,7 @@ pub(crate) async fn plan(world: &World, subject: &Subject<'_>) -> Result<Plan, P
         environment: deployment.environment.clone(),
         market: deployment.market,
         replicas: deployment.replicas,
+        autoscaling: deployment.autoscaling,
         replicas_now: placed.values().sum(),
         price_per_hour,
         price_per_hour_now: price_now(&placed, &by_ref, deployment),

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::autoscaling::Autoscaling;
 use crate::clock::Timestamp;
 use crate::model::ModelRef;
 use crate::name::Name;
@@ -19,7 +20,7 @@ pub enum Market {
 }
 
 /// What is wanted. The reconciler makes the world match it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Deployment {
     /// Its name: `<model>-<environment>` unless chosen otherwise.
     pub name: Name,
@@ -29,8 +30,11 @@ pub struct Deployment {
     pub model: ModelRef,
     /// The environment.
     pub environment: Name,
-    /// Replicas wanted.
+    /// Replicas wanted: as asked for, or with `autoscaling` as last decided.
     pub replicas: u32,
+    /// How the replicas follow the load; without it their number stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autoscaling: Option<Autoscaling>,
     /// How its instances are bought.
     #[serde(default)]
     pub market: Market,

@@ -3,6 +3,7 @@
 //! Pure data with parsing and validation. No IO, no async, and no clock but the one passed in. This
 //! crate stays small: a type belongs here only when two rooms must agree on it.
 
+pub mod autoscaling;
 pub mod clock;
 pub mod deployment;
 pub mod environment;
@@ -15,6 +16,7 @@ pub mod replica;
 pub mod resources;
 pub mod routing;
 
+pub use autoscaling::{Autoscaling, ReplicaCarries};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use deployment::{Deployment, Market};
 pub use environment::{ComputeType, Environment};
@@ -25,4 +27,4 @@ pub use place::{CloudSite, GeoPoint, SiteRef};
 pub use problem::{Kind, Problem};
 pub use replica::{Replica, ReplicaPhase};
 pub use resources::Resources;
-pub use routing::{GatewayStatus, KeyGrant, ModelRoute, ReplicaRoute, RoutingSnapshot};
+pub use routing::{GatewayStatus, KeyGrant, ModelDemand, ModelRoute, ReplicaRoute, RoutingSnapshot};

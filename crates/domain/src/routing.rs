@@ -41,6 +41,10 @@ pub struct ModelRoute {
     pub created_at: Timestamp,
     /// Its replicas.
     pub replicas: Vec<ReplicaRoute>,
+    /// Seconds until a replica of it serves that is started now, when its replicas follow the load: the gateway then
+    /// tells what is asked of the model, and how long to wait when none is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts_in_seconds: Option<u32>,
 }
 
 /// One replica that requests can go to.
@@ -79,8 +83,8 @@ pub struct KeyGrant {
 }
 
 /// What one gateway has taken over from the snapshot, written by the gateway so that the control plane may remove a
-/// replica only when every gateway has stopped using it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// replica only when every gateway has stopped using it; and what is asked of the models whose replicas follow the load.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct GatewayStatus {
     /// The gateway's id; also the object's name.
     pub gateway: String,
@@ -90,4 +94,30 @@ pub struct GatewayStatus {
     pub draining: BTreeMap<String, u32>,
     /// When this was written: on every change, and every few seconds while the gateway serves.
     pub at: Timestamp,
+    /// When the gateway was started: its counts begin there.
+    #[serde(default)]
+    pub started_at: Timestamp,
+    /// What is asked of each model whose replicas follow the load, by `name:version`.
+    #[serde(default)]
+    pub demand: BTreeMap<String, ModelDemand>,
+}
+
+/// What one gateway counted of one model. Counts only grow while the gateway runs and the model is in its snapshot; a
+/// smaller one than before has begun anew at zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct ModelDemand {
+    /// Requests that arrived and were allowed.
+    pub arrived: u64,
+    /// Those of them that were answered, and whose tokens are known.
+    pub answered: u64,
+    /// Prompt tokens of the answered ones.
+    pub prompt_tokens: u64,
+    /// Generated tokens of the answered ones.
+    pub generated_tokens: u64,
+    /// Those refused because no replica had room, or none was there.
+    pub refused: u64,
+    /// Requests in hand now.
+    pub in_flight: u32,
+    /// Those of them that have got nothing of their answer yet.
+    pub waiting: u32,
 }

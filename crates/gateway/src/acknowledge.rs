@@ -1,4 +1,5 @@
-//! Tells the control plane, through the store, which snapshot is in use and what still runs on replicas that drain.
+//! Tells the control plane, through the store, which snapshot is in use, what still runs on replicas that drain, and what
+//! is asked of the models whose replicas follow the load.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,12 +10,17 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::shared::Shared;
+use crate::table::Table;
 
 /// How often to look for a change worth telling: at most two writes a second.
 const INTERVAL: Duration = Duration::from_millis(500);
 /// How old the last word may get when nothing changes: a gateway that is silent for long is taken to be gone, and then
 /// nobody waits for what it still has on a replica.
 const RENEW: Duration = Duration::from_secs(3);
+
+/// How old the last word on demand may get while it changes. A request that waits although no replica is there is told at
+/// once, for somebody has to start one.
+const DEMAND_RENEW: Duration = Duration::from_secs(2);
 
 /// Writes a [`GatewayStatus`] whenever it has changed, and now and then when it has not, until `stop`.
 pub(crate) async fn run(shared: Arc<Shared>, store: SharedStore, stop: CancellationToken) {
@@ -33,9 +39,10 @@ pub(crate) async fn run(shared: Arc<Shared>, store: SharedStore, stop: Cancellat
             snapshot_version: table.version,
             draining: table.draining(),
             at: told.as_ref().map_or_else(Default::default, |told| told.at),
+            started_at: shared.started_at,
+            demand: table.demand(),
         };
-        let is_news = told.as_ref() != Some(&status) || told_at.elapsed() >= RENEW;
-        if table.version == 0 || !is_news {
+        if table.version == 0 || !is_news(told.as_ref(), &status, &table, told_at.elapsed()) {
             continue;
         }
         status.at = shared.clock.now();
@@ -46,4 +53,17 @@ pub(crate) async fn run(shared: Arc<Shared>, store: SharedStore, stop: Cancellat
             Err(error) => tracing::debug!(%error, "status not written"),
         }
     }
+}
+
+/// Whether `status` is worth a write, `age` after the one before.
+fn is_news(told: Option<&GatewayStatus>, status: &GatewayStatus, table: &Table, age: Duration) -> bool {
+    let Some(told) = told.filter(|_| age < RENEW) else { return true };
+    let asks_for_first = table.models.values().any(|model| {
+        let name = model.reference.to_string();
+        let asked = |status: &GatewayStatus| status.demand.get(&name).map_or(0, |demand| demand.arrived);
+        model.seats.iter().all(|seat| seat.draining) && asked(status) != asked(told)
+    });
+    told.snapshot_version != status.snapshot_version
+        || told.draining != status.draining
+        || (told.demand != status.demand && (age >= DEMAND_RENEW || asks_for_first))
 }

@@ -49,7 +49,10 @@ pub(crate) async fn answer(shared: Arc<Shared>, model: Arc<Model>, call: Outgoin
             Ok(pick) if pick.despite == Some(Exclusion::Tried) && matches!(last, Some(Failure::Busy { .. })) => None,
             Ok(pick) if attempts < shared.config.attempts_max.min(replicas.saturating_add(1)) => Some(pick),
             Ok(_) => None,
-            Err(reasons) if last.is_none() => return Err(Refusal::no_replica(&describe(&reasons))),
+            Err(reasons) if last.is_none() => {
+                let starting = model.starts_in_seconds.map(Refusal::starting);
+                return Err(starting.unwrap_or_else(|| Refusal::no_replica(&describe(&reasons))));
+            }
             Err(_) => None,
         };
         let Some(pick) = pick else { return Err(exhausted(attempts, last, busy)) };

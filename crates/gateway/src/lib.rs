@@ -14,6 +14,7 @@ mod attempt;
 mod authenticate;
 mod body;
 mod config;
+mod demand;
 mod endpoint;
 mod failover;
 mod headers;
@@ -77,6 +78,7 @@ impl Gateway {
         let admission = Arc::new(Admission::new(&config, meter.in_flight.clone()));
         let shared = Arc::new(Shared {
             weights: config.weights(),
+            started_at: clock.now(),
             clock,
             chance: Chance::new(seed),
             table: ArcSwap::default(),

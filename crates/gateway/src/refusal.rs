@@ -158,6 +158,16 @@ impl Refusal {
         refusal
     }
 
+    /// The model's replicas follow the load, and none is there: this request has asked for one.
+    pub(crate) fn starting(starts_in_seconds: u32) -> Self {
+        // The official clients wait no longer than a minute, whatever they are told.
+        let seconds = u64::from(starts_in_seconds).clamp(1, 60);
+        let message = format!("the model had no replica, and one is being started: try again in {seconds} s");
+        let mut refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", "model_starting", message);
+        refusal.retry_after_seconds = Some(seconds);
+        refusal
+    }
+
     pub(crate) fn attempts_failed(attempts: u32, last: &str) -> Self {
         let message = format!("{attempts} attempt(s) failed, the last one because {last}: see 'mcp status'");
         let mut refusal = Self::new(StatusCode::BAD_GATEWAY, "server_error", "upstream_failed", message);

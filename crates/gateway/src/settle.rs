@@ -16,6 +16,8 @@ pub(crate) struct Ticket {
     model: Option<Arc<Model>>,
     cloud: Option<usize>,
     outcome: Option<Outcome>,
+    /// Its first content has come.
+    has_begun: bool,
     usage: Usage,
     /// Holds its place until the end.
     pub(crate) admitted: Option<Admitted>,
@@ -29,6 +31,7 @@ impl Ticket {
             model: None,
             cloud: None,
             outcome: None,
+            has_begun: false,
             usage: Usage::default(),
             admitted: None,
         }
@@ -36,6 +39,7 @@ impl Ticket {
 
     /// The model is known: everything is recorded under its name.
     pub(crate) fn for_model(&mut self, model: &Arc<Model>) {
+        model.demand.arrived();
         self.model = Some(Arc::clone(model));
     }
 
@@ -45,8 +49,13 @@ impl Ticket {
     }
 
     /// The first content came.
-    pub(crate) fn first_token(&self) {
+    pub(crate) fn first_token(&mut self) {
+        if self.has_begun {
+            return;
+        }
+        self.has_begun = true;
         if let Some(model) = &self.model {
+            model.demand.began();
             model.meter.first_token.record(self.began.elapsed().as_secs_f64());
         }
     }
@@ -73,6 +82,7 @@ impl Drop for Ticket {
             self.meter.unrouted.count(outcome);
             return;
         };
+        model.demand.ended(!self.has_begun, outcome == Outcome::Overloaded, self.usage);
         let meter = &model.meter;
         meter.duration.record(self.began.elapsed().as_secs_f64());
         meter.tokens_in.increment(self.usage.prompt_tokens);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
-use domain::Clock;
+use domain::{Clock, Timestamp};
 use planning::balance::Weights;
 use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
@@ -20,6 +20,7 @@ use crate::table::Table;
 pub(crate) struct Shared {
     pub(crate) config: GatewayConfig,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) started_at: Timestamp,
     pub(crate) chance: Chance,
     pub(crate) weights: Weights,
     pub(crate) table: ArcSwap<Table>,

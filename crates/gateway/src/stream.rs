@@ -43,7 +43,7 @@ enum Phase {
 
 impl ClientStream {
     /// A stream whose first content is there.
-    pub(crate) fn relaying(held: Bytes, relay: Relay, ticket: Ticket, config: &GatewayConfig) -> Self {
+    pub(crate) fn relaying(held: Bytes, relay: Relay, mut ticket: Ticket, config: &GatewayConfig) -> Self {
         ticket.first_token();
         Self::new(Phase::Relaying { held, relay: Box::new(relay) }, ticket, config)
     }

@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use access::api_key::KeyHash;
-use domain::{KeyGrant, ModelRoute, Name, RoutingSnapshot, Timestamp};
+use domain::{KeyGrant, ModelDemand, ModelRef, ModelRoute, Name, RoutingSnapshot, Timestamp};
 use metrics::counter;
 use telemetry::metric;
 
 use crate::config::GatewayConfig;
+use crate::demand::DemandCounts;
 use crate::meter::ModelMeter;
 use crate::replica::Replica;
 use crate::text::ModelText;
@@ -34,6 +35,10 @@ pub(crate) struct Model {
     pub(crate) created_at: Timestamp,
     pub(crate) seats: Vec<Seat>,
     pub(crate) meter: ModelMeter,
+    pub(crate) reference: ModelRef,
+    /// Seconds until a replica serves that is started now, when the replicas follow the load.
+    pub(crate) starts_in_seconds: Option<u32>,
+    pub(crate) demand: Arc<DemandCounts>,
     /// Vocabulary and template, read in the background.
     pub(crate) text: Arc<ModelText>,
 }
@@ -54,6 +59,8 @@ impl Table {
         let mut known = previous.replicas();
         let mut texts: HashMap<_, _> =
             previous.models.values().map(|model| (model.text.artifact.clone(), Arc::clone(&model.text))).collect();
+        let mut demands: HashMap<_, _> =
+            previous.models.values().map(|model| (model.reference.clone(), Arc::clone(&model.demand))).collect();
         let keys = snapshot.keys.iter().filter_map(|(hash, grant)| match KeyHash::parse(hash) {
             Some(hash) => Some((hash, grant.clone())),
             None => {
@@ -64,7 +71,8 @@ impl Table {
         let models = snapshot.models.iter().map(|(name, route)| {
             let text = texts.entry(route.artifact.clone()).or_insert_with(|| Arc::new(ModelText::of(&route.artifact)));
             let text = Arc::clone(text);
-            (name.clone(), Arc::new(Model::build(name, route, &mut known, config, text)))
+            let demand = Arc::clone(demands.entry(route.model.clone()).or_default());
+            (name.clone(), Arc::new(Model::build(name, route, &mut known, config, (text, demand))))
         });
         Self { version: snapshot.version, made_at: snapshot.made_at, models: models.collect(), keys: keys.collect() }
     }
@@ -73,6 +81,12 @@ impl Table {
     pub(crate) fn replicas(&self) -> HashMap<String, Arc<Replica>> {
         let seats = self.models.values().flat_map(|model| &model.seats);
         seats.map(|seat| (seat.replica.id.clone(), Arc::clone(&seat.replica))).collect()
+    }
+
+    /// What is asked of the models whose replicas follow the load.
+    pub(crate) fn demand(&self) -> BTreeMap<String, ModelDemand> {
+        let scaled = self.models.values().filter(|model| model.starts_in_seconds.is_some());
+        scaled.map(|model| (model.reference.to_string(), model.demand.read())).collect()
     }
 
     /// Requests running on each replica that drains.
@@ -88,7 +102,7 @@ impl Model {
         route: &ModelRoute,
         known: &mut HashMap<String, Arc<Replica>>,
         config: &GatewayConfig,
-        text: Arc<ModelText>,
+        (text, demand): (Arc<ModelText>, Arc<DemandCounts>),
     ) -> Self {
         let clouds: BTreeSet<Name> = route.replicas.iter().map(|replica| replica.site.cloud.clone()).collect();
         let meter = ModelMeter::new(name, clouds);
@@ -111,7 +125,17 @@ impl Model {
         }
         // A name needs no escapes, but whoever writes JSON by hand is wrong some day.
         let alias_json = serde_json::Value::String(route.model.to_string()).to_string();
-        let context_tokens = route.context_tokens;
-        Self { name: name.to_owned(), alias_json, context_tokens, created_at: route.created_at, seats, meter, text }
+        Self {
+            name: name.to_owned(),
+            alias_json,
+            context_tokens: route.context_tokens,
+            created_at: route.created_at,
+            seats,
+            meter,
+            reference: route.model.clone(),
+            starts_in_seconds: route.starts_in_seconds,
+            demand,
+            text,
+        }
     }
 }

@@ -3,14 +3,15 @@
 use control::api::types::{CreateDeployment, DeploymentView, Plan};
 use domain::{Market, Problem};
 
-use super::Context;
+use super::{Context, autoscaling};
 use crate::{output, tree};
 
 const EXAMPLES: &str = "\
 Examples:
   mcp deploy --model demo:1.0 --environment production --replicas 3 --dry-run
   mcp deploy --model demo:1.0 --environment production --replicas 3 --yes
-  mcp deploy --model demo:1.0 --environment production --name cheap --spot";
+  mcp deploy --model demo:1.0 --environment production --name cheap --spot
+  mcp deploy --model demo:1.0 --environment production --autoscale 0..5 --requests-per-second-per-replica 2";
 
 /// `mcp deploy --model demo:1.0 --environment production --replicas 3 --dry-run`
 #[derive(Debug, clap::Args)]
@@ -22,9 +23,9 @@ pub struct Args {
     /// The environment.
     #[arg(long, short)]
     pub environment: String,
-    /// How many replicas.
-    #[arg(long, short, default_value_t = 1, allow_negative_numbers = true)]
-    pub replicas: i64,
+    /// How many replicas; 1 unless given.
+    #[arg(long, short, allow_negative_numbers = true)]
+    pub replicas: Option<i64>,
     /// The deployment's name; MODEL-ENVIRONMENT unless given.
     #[arg(long)]
     pub name: Option<String>,
@@ -37,15 +38,19 @@ pub struct Args {
     /// Do not ask.
     #[arg(long, short)]
     pub yes: bool,
+    #[command(flatten)]
+    pub autoscaling: autoscaling::Args,
 }
 
 pub async fn run(args: Args, context: &Context) -> Result<(), Problem> {
     let rest = context.rest()?;
+    let autoscaling = args.autoscaling.request()?;
     let request = CreateDeployment {
         name: args.name,
         model: args.model,
         environment: args.environment,
-        replicas: args.replicas,
+        replicas: if autoscaling.is_none() { Some(args.replicas.unwrap_or(1)) } else { args.replicas },
+        autoscaling,
         market: if args.spot { Market::Spot } else { Market::OnDemand },
     };
     let plan: Plan = rest.post("/v1/plans", &request).await?;

@@ -1,5 +1,6 @@
 //! One verb, one file.
 
+pub mod autoscaling;
 pub mod chat;
 pub mod completions;
 pub mod config;

@@ -34,10 +34,16 @@ pub(super) fn routes() -> Vec<Route> {
         Route::new(Method::Get, ONE, "get_deployment", "One deployment with its replicas", fetch)
             .gives::<DeploymentView>(200, "The deployment")
             .fails(&[Kind::NotFound]),
-        Route::new(Method::Patch, ONE, "scale_deployment", "Change how many replicas are wanted", scale)
-            .takes::<ScaleDeployment>()
-            .gives::<DeploymentView>(200, "The deployment as it now is wanted")
-            .fails(&[Kind::NotFound, Kind::Conflict, Kind::NoCapacity]),
+        Route::new(
+            Method::Patch,
+            ONE,
+            "scale_deployment",
+            "Change how many replicas are wanted, or how they follow the load",
+            scale,
+        )
+        .takes::<ScaleDeployment>()
+        .gives::<DeploymentView>(200, "The deployment as it now is wanted")
+        .fails(&[Kind::NotFound, Kind::Conflict, Kind::NoCapacity]),
         Route::new(Method::Delete, ONE, "delete_deployment", "Drain and delete a deployment", remove)
             .gives::<DeploymentView>(202, "Its replicas drain; then it is gone")
             .fails(&[Kind::NotFound]),
@@ -70,7 +76,7 @@ async fn scale(
     Path(name): Path<String>,
     Body(request): Body<ScaleDeployment>,
 ) -> Answered<DeploymentView> {
-    let wanted = deployments::scale(&world, &name, request.replicas).await?;
+    let wanted = deployments::scale(&world, &name, &request).await?;
     Ok(Json(view(&world, &wanted).await?))
 }
 

@@ -67,17 +67,14 @@ fn quoted_field(error: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::types::ScaleDeployment;
+    use crate::api::types::CreateKey;
 
     #[test]
     fn the_field_at_fault_is_named() {
-        for (body, field) in [
-            (r#"{"replicas":1,"replica":2}"#, Some("replica")),
-            ("{}", Some("replicas")),
-            ("{", None),
-            (r#"{"replicas":"many"}"#, None),
-        ] {
-            let error = serde_json::from_str::<ScaleDeployment>(body).expect_err(body).to_string();
+        for (body, field) in
+            [(r#"{"name":"ci","model":2}"#, Some("model")), ("{}", Some("name")), ("{", None), (r#"{"name":7}"#, None)]
+        {
+            let error = serde_json::from_str::<CreateKey>(body).expect_err(body).to_string();
             let problem = not_as_expected("the body", &error);
             assert_eq!(problem.field.as_deref(), field, "{body}: {}", problem.cause);
         }

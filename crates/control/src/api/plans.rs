@@ -13,6 +13,7 @@ use super::route::{Method, Route};
 use super::types::{CreateDeployment, Plan};
 use crate::plan::{Subject, plan};
 use crate::registry::deployments::check;
+use crate::registry::scaling;
 use crate::world::World;
 
 pub(super) fn routes() -> Vec<Route> {
@@ -25,8 +26,11 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 async fn make(State(world): State<Arc<World>>, Body(request): Body<CreateDeployment>) -> Answered<Plan> {
-    let checked = check(&world, &request).await?;
+    let mut checked = check(&world, &request).await?;
     let existing = get::<Deployment>(&*world.store, checked.deployment.name.as_str()).await?;
+    if let Some(existing) = &existing {
+        checked.deployment = scaling::beside(checked.deployment, &existing.value);
+    }
     let subject = Subject {
         deployment: &checked.deployment,
         environment: &checked.environment.value,

@@ -7,8 +7,9 @@ use domain::{Deployment, Money, Problem, Replica, ReplicaPhase, SiteRef};
 use futures_util::StreamExt as _;
 use state::objects::{get, list};
 
-use super::types::{DeploymentPhase, DeploymentView, ReplicaLoad, ReplicaView, SiteView};
+use super::types::{AutoscalingView, DeploymentPhase, DeploymentView, ReplicaLoad, ReplicaView, SiteView};
 use crate::clouds::survey::CloudView;
+use crate::reconcilers::autoscale::stored::Scaling;
 use crate::reconcilers::progress::Progress;
 use crate::world::World;
 
@@ -50,6 +51,7 @@ pub(super) async fn view(world: &World, deployment: &Deployment) -> Result<Deplo
         message: progress.message.clone(),
         replicas_wanted: deployment.replicas,
         replicas_ready: ready,
+        autoscaling: autoscaling(world, deployment).await?,
         price_per_hour: sites.iter().map(|site| site.price_per_hour).sum(),
         // From zero: the sum of no floating-point numbers is -0.
         tokens_per_second: replicas()
@@ -58,6 +60,21 @@ pub(super) async fn view(world: &World, deployment: &Deployment) -> Result<Deplo
         created_at: deployment.created_at,
         sites,
     })
+}
+
+async fn autoscaling(world: &World, deployment: &Deployment) -> Result<Option<AutoscalingView>, Problem> {
+    let Some(wanted) = deployment.autoscaling else { return Ok(None) };
+    let scaling = get::<Scaling>(&*world.store, &deployment.uid).await?;
+    let scaling = scaling.map_or_else(|| Scaling::new(deployment), |read| read.value);
+    Ok(Some(AutoscalingView {
+        wanted,
+        cold_start_seconds: scaling.cold_start_s(),
+        load: scaling.load,
+        expected: scaling.expected,
+        decided_at: scaling.reason.map(|_| scaling.at),
+        reason: scaling.reason.map(|reason| reason.as_str().to_owned()),
+        why: Some(scaling.why).filter(|why| !why.is_empty()),
+    }))
 }
 
 fn phase(deployment: &Deployment, progress: &Progress, as_wanted: bool) -> DeploymentPhase {

@@ -12,6 +12,7 @@ use state::objects::{Versioned, delete, put};
 use state::{Batch, Expect, Fence};
 
 use super::Reconciler;
+use super::autoscale::stored::{Learned, Scaling};
 use super::calls::{Order, call, pool_name};
 use super::decide::{Action, Decision, Situation, decide};
 use super::progress::Progress;
@@ -247,6 +248,8 @@ async fn finish(run: &Run<'_>, read: &Versioned<Deployment>, now: Timestamp) -> 
         .fenced(run.fence.clone())
         .with(delete::<Deployment>(deployment.name.as_str(), Expect::Version(read.version)))
         .with(delete::<Progress>(&deployment.uid, Expect::Any))
+        .with(delete::<Scaling>(&deployment.uid, Expect::Any))
+        .with(delete::<Learned>(&deployment.uid, Expect::Any))
         .with(record(&deployment.name, &Event { at: now, what: "deleted".to_owned(), why })?);
     run.world.store.commit(batch).await?;
     Ok(())

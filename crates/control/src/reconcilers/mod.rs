@@ -4,6 +4,7 @@
 //! more changes nothing. Each holds a lease of its own, so that of many processes one acts, and what it commits shows
 //! the lease's token.
 
+pub mod autoscale;
 pub(crate) mod calls;
 pub mod decide;
 pub(crate) mod deployments;

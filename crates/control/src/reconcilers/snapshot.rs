@@ -12,6 +12,7 @@ use state::objects::{get, list, put};
 use state::{Batch, Expect, Fence, Store, StoreError};
 
 use super::Reconciler;
+use super::autoscale::stored::Scaling;
 use super::progress::Progress;
 use crate::registry::keys::ApiKey;
 use crate::world::World;
@@ -51,6 +52,8 @@ pub struct Inputs {
     pub replicas: Vec<Replica>,
     /// What was decided; names the replicas on their way out.
     pub progress: Vec<Progress>,
+    /// What was decided of those that follow the load; knows how long starts last.
+    pub scalings: Vec<Scaling>,
     /// Keys with what they may do.
     pub keys: Vec<ApiKey>,
     /// Where sites are, as far as known.
@@ -64,13 +67,15 @@ impl Inputs {
             deployments: values(store).await?,
             replicas: values(store).await?,
             progress: values(store).await?,
+            scalings: values(store).await?,
             keys: values(store).await?,
             locations,
         })
     }
 }
 
-async fn values<T: state::objects::Stored>(store: &dyn Store) -> Result<Vec<T>, StoreError> {
+/// All of a kind.
+pub(super) async fn values<T: state::objects::Stored>(store: &dyn Store) -> Result<Vec<T>, StoreError> {
     Ok(list(store).await?.into_iter().map(|read| read.value).collect())
 }
 
@@ -149,7 +154,21 @@ fn route_of(inputs: &Inputs, model: &Model) -> ModelRoute {
         context_tokens: model.context_tokens,
         created_at: model.registered_at,
         replicas,
+        starts_in_seconds: starts_in_seconds(inputs, model),
     }
+}
+
+/// How long a start of this model's replicas lasts, when they follow the load. In steps, so that a start that lasts a
+/// little longer than the one before is no news to the gateways.
+fn starts_in_seconds(inputs: &Inputs, model: &Model) -> Option<u32> {
+    let scaled = inputs.deployments.iter().filter(|d| d.model == model.reference && d.autoscaling.is_some());
+    let start = |deployment: &Deployment| {
+        let known = inputs.scalings.iter().find(|scaling| scaling.uid == deployment.uid);
+        known.map_or_else(|| Scaling::new(deployment).cold_start_s(), Scaling::cold_start_s)
+    };
+    let longest_s = scaled.map(start).reduce(f64::max)?;
+    // A float-to-integer `as` saturates.
+    Some((longest_s.ceil() as u32).next_multiple_of(if longest_s > 10.0 { 10 } else { 1 }).max(1))
 }
 
 fn grant_of(key: &ApiKey) -> KeyGrant {

@@ -4,8 +4,9 @@ use domain::{Deployment, Environment, Model, ModelRef, Name, Problem};
 use state::objects::{Versioned, get, put};
 use state::{Batch, Expect};
 
+use super::scaling::Count;
 use super::{ChangeError, Created, conflict, environments, models, name_at, until_settled};
-use crate::api::types::CreateDeployment;
+use crate::api::types::{CreateDeployment, ScaleDeployment};
 use crate::events::{Event, record};
 use crate::plan::{Subject, plan};
 use crate::world::World;
@@ -33,7 +34,7 @@ pub(crate) fn replicas_of(asked: i64) -> Result<u32, Problem> {
 pub(crate) async fn check(world: &World, request: &CreateDeployment) -> Result<Checked, Problem> {
     let reference: ModelRef = request.model.parse().map_err(|problem: Problem| problem.at("model"))?;
     let environment = name_at(&request.environment, "environment")?;
-    let replicas = replicas_of(request.replicas)?;
+    let count = Count::of(request.replicas, request.autoscaling.as_ref())?;
     let name = match &request.name {
         Some(name) => name_at(name, "name")?,
         None => default_name(&reference, &environment)?,
@@ -42,16 +43,18 @@ pub(crate) async fn check(world: &World, request: &CreateDeployment) -> Result<C
     let model = model.ok_or_else(|| models::unknown(&reference.to_string()))?;
     let found = get::<Environment>(&*world.store, environment.as_str()).await?;
     let found = found.ok_or_else(|| environments::unknown(environment.as_str()))?;
-    let deployment = Deployment {
+    let deployment = count.applied_to(Deployment {
         name,
         uid: world.unique_id(),
         model: reference,
         environment,
-        replicas,
+        // Those that follow the load begin with one, to show that it serves.
+        replicas: 1,
+        autoscaling: None,
         market: request.market,
         deleting: false,
         created_at: world.clock.now(),
-    };
+    });
     Ok(Checked { deployment, model, environment: found })
 }
 
@@ -74,8 +77,7 @@ pub(crate) async fn create(world: &World, request: &CreateDeployment) -> Result<
         if let Some(shortage) = plan(world, &subject).await?.shortage {
             return Err(shortage.into());
         }
-        let what =
-            format!("created: {} replicas of {} in {}", deployment.replicas, deployment.model, deployment.environment);
+        let what = format!("created: {} of {} in {}", count_of(deployment), deployment.model, deployment.environment);
         let batch = Batch::new()
             .with(put(deployment, Expect::Absent)?)
             // Written again as they were read: neither can have been deleted in between.
@@ -95,20 +97,34 @@ fn existing(asked: &Deployment, found: Deployment) -> Result<Created<Deployment>
         let cause = format!("deployment {} is being deleted", found.name);
         return Err(conflict(cause, "try again when it is gone").at("name").retry_after_ms(1_000));
     }
-    let wish = |d: &Deployment| (d.model.clone(), d.environment.clone(), d.replicas, d.market);
+    // Replicas that follow the load are not asked for by their number.
+    let fixed = |d: &Deployment| d.autoscaling.is_none().then_some(d.replicas);
+    let wish = |d: &Deployment| (d.model.clone(), d.environment.clone(), fixed(d), d.autoscaling, d.market);
     if wish(asked) == wish(&found) {
         return Ok(Created { value: found, new: false });
     }
     let cause = format!(
-        "deployment {} exists already: {} replicas of {} in {}",
-        found.name, found.replicas, found.model, found.environment
+        "deployment {} exists already: {} of {} in {}",
+        found.name,
+        count_of(&found),
+        found.model,
+        found.environment
     );
     Err(conflict(cause, "scale it with 'mcp scale', choose another name, or delete it first").at("name"))
 }
 
-/// Changes how many replicas are wanted.
-pub(crate) async fn scale(world: &World, name: &str, asked_for: i64) -> Result<Deployment, Problem> {
-    let replicas = replicas_of(asked_for)?;
+/// A deployment's replicas in words.
+fn count_of(deployment: &Deployment) -> String {
+    let replicas = deployment.replicas;
+    deployment.autoscaling.map_or_else(
+        || format!("{replicas} replicas"),
+        |scaled| format!("{} to {} replicas by load, {replicas} now,", scaled.replicas_min, scaled.replicas_max),
+    )
+}
+
+/// Changes how many replicas are wanted, or how they follow the load.
+pub(crate) async fn scale(world: &World, name: &str, request: &ScaleDeployment) -> Result<Deployment, Problem> {
+    let count = Count::of(request.replicas, request.autoscaling.as_ref())?;
     until_settled(|| async {
         let found = get::<Deployment>(&*world.store, name).await?.ok_or_else(|| unknown(name))?;
         if found.value.deleting {
@@ -116,22 +132,34 @@ pub(crate) async fn scale(world: &World, name: &str, asked_for: i64) -> Result<D
                 conflict(format!("deployment {name} is being deleted"), "create it anew when it is gone").into()
             );
         }
-        if found.value.replicas == replicas {
+        let wanted = count.applied_to(found.value.clone());
+        if wanted == found.value {
             return Ok(found.value);
         }
-        let wanted = Deployment { replicas, ..found.value.clone() };
-        if replicas > found.value.replicas {
+        if wanted.replicas > found.value.replicas {
             let environment = environments::fetch(world, wanted.environment.as_str()).await?;
             let subject = Subject { deployment: &wanted, environment: &environment, existing: Some(&found.value) };
             if let Some(shortage) = plan(world, &subject).await?.shortage {
                 return Err(shortage.into());
             }
         }
-        let event = asked(world, format!("scaled from {} to {replicas} replicas", found.value.replicas));
+        let event = asked(world, change(&found.value, &wanted));
         commit(world, &wanted, found.version, &event).await?;
         Ok::<_, ChangeError>(wanted)
     })
     .await
+}
+
+/// What a change of replicas does, in words.
+fn change(before: &Deployment, after: &Deployment) -> String {
+    let (from, to) = (before.replicas, after.replicas);
+    match (before.autoscaling, after.autoscaling) {
+        (None, None) => format!("scaled from {from} to {to} replicas"),
+        (Some(_), None) => format!("scaled from {from} to {to} replicas, which no longer follow the load"),
+        (_, Some(scaled)) => {
+            format!("follows the load with {} to {} replicas, {to} now", scaled.replicas_min, scaled.replicas_max)
+        }
+    }
 }
 
 /// Asks for removal. The reconcilers drain the replicas; then the object goes.

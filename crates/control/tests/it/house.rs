@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use control::{CloudPort, Control, ControlConfig};
-use domain::{Clock, GatewayStatus, ManualClock, RoutingSnapshot, Timestamp};
+use control::{CloudPort, Control, ControlConfig, Reconcilers};
+use domain::{Clock, GatewayStatus, ManualClock, ModelDemand, RoutingSnapshot, Timestamp};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
@@ -28,6 +28,11 @@ pub struct House {
     pub control: Control,
     /// Whether a gateway runs, and what it has in flight on draining replicas.
     pub gateway: Option<std::collections::BTreeMap<String, u32>>,
+    /// What is asked of `demo:1.0`, and how much more with every step.
+    pub demand: ModelDemand,
+    pub requests_per_step: u64,
+    /// A process that goes on from step to step; without one, each step is another process.
+    pub running: Option<Reconcilers>,
     pub folder: tempfile::TempDir,
     starts: u64,
 }
@@ -40,7 +45,19 @@ impl House {
         let clock = Arc::new(ManualClock::starting_at(Timestamp(1_700_000_000_000_000)));
         let control = start(&store, &cloud, &clock, &fuse, 0);
         let folder = tempfile::tempdir().expect("a folder");
-        Self { store, cloud, clock, fuse, control, gateway: Some(Default::default()), folder, starts: 0 }
+        Self {
+            store,
+            cloud,
+            clock,
+            fuse,
+            control,
+            gateway: Some(Default::default()),
+            demand: ModelDemand::default(),
+            requests_per_step: 0,
+            running: None,
+            folder,
+            starts: 0,
+        }
     }
 
     /// Another process beside this one, on the same state.
@@ -57,11 +74,20 @@ impl House {
 
     /// One run of every reconciler, and half a second for the rest of the world. False when the fuse blew.
     pub async fn step(&mut self) -> bool {
+        let mut running = self.running.take();
+        let run = async {
+            match &mut running {
+                Some(reconcilers) => reconcilers.run_once().await,
+                None => self.control.reconcile_once().await,
+            }
+        };
         let survived = tokio::select! {
             biased;
             () = self.fuse.blown() => false,
-            () = self.control.reconcile_once() => true,
+            () = run => true,
         };
+        self.running = running;
+        self.demand.arrived += self.requests_per_step;
         self.acknowledge().await;
         self.cloud.pass_time();
         self.clock.advance_micros(500_000);
@@ -87,6 +113,8 @@ impl House {
             snapshot_version: snapshot.version,
             draining: draining.clone(),
             at: self.clock.now(),
+            started_at: Timestamp(1_600_000_000_000_000),
+            demand: [("demo:1.0".to_owned(), self.demand)].into(),
         };
         let write = put(&status, Expect::Any).expect("it serialises");
         self.store.commit(Batch::new().with(write)).await.expect("the store takes it");

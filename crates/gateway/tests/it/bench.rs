@@ -89,6 +89,7 @@ pub fn snapshot(version: u64, replicas: Vec<ReplicaRoute>) -> RoutingSnapshot {
         context_tokens: 4_096,
         created_at: Timestamp(1_700_000_000_000_000),
         replicas,
+        starts_in_seconds: None,
     };
     let models = BTreeMap::from([("demo".to_owned(), route.clone()), ("demo:1.0".to_owned(), route)]);
     let keys = BTreeMap::from([(access::api_key::hash(KEY), grant("key-all"))]);

@@ -6,6 +6,7 @@
 mod bad_input;
 mod bench;
 mod context;
+mod demand;
 mod failover;
 mod health;
 mod limits;

@@ -14,14 +14,14 @@ use crate::bench::{Bench, CHAT, config, eventually, routes, snapshot};
 use crate::upstream::{Act, Upstream};
 
 /// Objects alone, and a switch that makes every call fail.
-struct SwitchedStore {
+pub struct SwitchedStore {
     objects: Mutex<BTreeMap<(String, String), Object>>,
     revision: watch::Sender<u64>,
     dead: AtomicBool,
 }
 
 impl SwitchedStore {
-    fn new() -> Arc<Self> {
+    pub fn new() -> Arc<Self> {
         Arc::new(Self { objects: Mutex::default(), revision: watch::Sender::new(0), dead: AtomicBool::new(false) })
     }
 
@@ -29,12 +29,12 @@ impl SwitchedStore {
         if self.dead.load(Ordering::SeqCst) { Err(StoreError::Unavailable("switched off".to_owned())) } else { Ok(()) }
     }
 
-    async fn publish(&self, snapshot: &RoutingSnapshot) {
+    pub async fn publish(&self, snapshot: &RoutingSnapshot) {
         let write = objects::put(snapshot, Expect::Any).expect("JSON");
         self.commit(Batch::new().with(write)).await.expect("committed");
     }
 
-    async fn status(&self) -> Option<GatewayStatus> {
+    pub async fn status(&self) -> Option<GatewayStatus> {
         objects::get::<GatewayStatus>(self, "gateway").await.expect("read").map(|found| found.value)
     }
 }

@@ -6,9 +6,10 @@ mod requests;
 mod views;
 
 pub use requests::{
-    CreateDeployment, CreateEnvironment, CreateKey, EventsQuery, LogsQuery, RegisterModel, ScaleDeployment,
+    AutoscalingRequest, CreateDeployment, CreateEnvironment, CreateKey, EventsQuery, LogsQuery, RegisterModel,
+    ScaleDeployment,
 };
 pub use views::{
-    CloudStatus, DeploymentPhase, DeploymentView, ErrorBody, EventView, Health, KeyCreated, KeyView, ListOf, Plan,
-    PlanAction, PlannedSite, RejectedSite, ReplicaLoad, ReplicaLogs, ReplicaView, SiteView,
+    AutoscalingView, CloudStatus, DeploymentPhase, DeploymentView, ErrorBody, EventView, Health, KeyCreated, KeyView,
+    ListOf, Plan, PlanAction, PlannedSite, RejectedSite, ReplicaLoad, ReplicaLogs, ReplicaView, SiteView,
 };

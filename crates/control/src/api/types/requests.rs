@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use domain::{ComputeType, Market};
+use domain::{ComputeType, Market, ReplicaCarries};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -68,21 +68,46 @@ pub struct CreateDeployment {
     pub model: String,
     /// The environment.
     pub environment: String,
-    /// Replicas wanted.
+    /// Replicas wanted. Either this or `autoscaling` is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1000))]
-    pub replicas: i64,
+    pub replicas: Option<i64>,
+    /// How the replicas are to follow the load.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autoscaling: Option<AutoscalingRequest>,
     /// How its instances are bought.
     #[serde(default)]
     pub market: Market,
+}
+
+/// How replicas are to follow the load.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AutoscalingRequest {
+    /// Fewest replicas. With zero, none is kept when a cold start is the lesser cost.
+    #[schemars(range(min = 0, max = 1000))]
+    pub replicas_min: i64,
+    /// Most replicas.
+    #[schemars(range(min = 1, max = 1000))]
+    pub replicas_max: i64,
+    /// What one replica carries; at least one of its rates is said.
+    pub replica_carries: ReplicaCarries,
+    /// Share of the load that may come when every replica is busy, above 0 and up to 0.5; 0.001 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over_capacity_share: Option<f64>,
 }
 
 /// Changes a deployment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScaleDeployment {
-    /// Replicas wanted.
+    /// Replicas wanted; they no longer follow the load. Either this or `autoscaling` is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1000))]
-    pub replicas: i64,
+    pub replicas: Option<i64>,
+    /// How the replicas are to follow the load.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autoscaling: Option<AutoscalingRequest>,
 }
 
 /// Makes a key for the gateway.

@@ -1,6 +1,6 @@
 //! Views as clients read them. A view may grow fields.
 
-use domain::{CloudSite, Market, ModelRef, Money, Name, Problem, ReplicaPhase, SiteRef, Timestamp};
+use domain::{Autoscaling, CloudSite, Market, ModelRef, Money, Name, Problem, ReplicaPhase, SiteRef, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -25,8 +25,11 @@ pub struct Plan {
     pub environment: Name,
     /// How instances are bought.
     pub market: Market,
-    /// Replicas wanted.
+    /// Replicas wanted; to begin with, when they follow the load.
     pub replicas: u32,
+    /// How the replicas would follow the load.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autoscaling: Option<Autoscaling>,
     /// Replicas placed now.
     pub replicas_now: u32,
     /// Nano-dollars an hour, all replicas that find a place.
@@ -124,6 +127,9 @@ pub struct DeploymentView {
     pub replicas_wanted: u32,
     /// Replicas that serve and stay.
     pub replicas_ready: u32,
+    /// How the replicas follow the load, and what was last decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autoscaling: Option<AutoscalingView>,
     /// Nano-dollars an hour, all replicas that were found.
     pub price_per_hour: Money,
     /// Generated tokens a second, all replicas.
@@ -132,6 +138,29 @@ pub struct DeploymentView {
     pub created_at: Timestamp,
     /// Its sites.
     pub sites: Vec<SiteView>,
+}
+
+/// How a deployment follows the load.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AutoscalingView {
+    /// What is wanted.
+    #[serde(flatten)]
+    pub wanted: Autoscaling,
+    /// Seconds from a launch until a replica serves, as lately seen.
+    pub cold_start_seconds: f64,
+    /// The load at the last decision, in replicas kept busy.
+    pub load: f64,
+    /// The load expected a cold start later, with its margin, in replicas.
+    pub expected: f64,
+    /// What settled the last decision, as one stable word such as `forecast` or `to_zero`; nothing before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The same in a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// When what is said here last changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_at: Option<Timestamp>,
 }
 
 /// A deployment's share of a site.

@@ -42,6 +42,7 @@ fn snapshot(upstream: u16) -> anyhow::Result<RoutingSnapshot> {
         context_tokens: 8_192,
         created_at: now,
         replicas: vec![replica],
+        starts_in_seconds: None,
     };
     let grant = KeyGrant { id: "key-bench".to_owned(), name: "bench".to_owned(), models: Vec::new(), expires_at: None };
     Ok(RoutingSnapshot {
