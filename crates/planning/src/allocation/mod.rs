@@ -82,8 +82,10 @@ impl Allocation {
 pub fn allocate(problem: &AllocationProblem<'_>) -> Allocation {
     let mut candidates: Vec<Candidate> = Vec::new();
     let mut rejected: Vec<Rejection> = Vec::new();
+    let by = format!("environment {}", problem.environment.name);
+    let need = eligibility::need(problem, &by);
     for site in problem.sites {
-        match judge(problem, site) {
+        match judge(problem, &need, site) {
             Ok(candidate) => candidates.push(candidate),
             Err(rejection) => rejected.push(rejection),
         }

@@ -112,19 +112,16 @@ fn every_constraint_is_a_reason() {
         rejected.into_iter().map(|rejection| rejection.reason).collect()
     };
     let wanted = [
-        Reason::CloudNotAllowed,
-        Reason::Residency,
-        Reason::OutOfService,
-        Reason::CpuTooSmall,
-        Reason::MemoryTooSmall,
-        Reason::NoSpotMarket,
-        Reason::PriceAboveCap,
-        Reason::Full,
+        "cloud_not_allowed",
+        "residency",
+        "out_of_service",
+        "cpu_too_small",
+        "memory_too_small",
+        "no_spot_market",
+        "price_above_cap",
+        "full",
     ];
-    assert_eq!(reasons, wanted);
-    for reason in reasons {
-        assert_eq!(serde_json::json!(reason), reason.as_str());
-    }
+    assert_eq!(reasons.iter().map(|reason| reason.as_str()).collect::<Vec<_>>(), wanted);
     let shortage = found.shortage.expect("nothing will do");
     assert_eq!(shortage.kind, Kind::NoCapacity);
     assert!(shortage.cause.contains("production") && shortage.next_step.is_some(), "{shortage:?}");
@@ -145,7 +142,8 @@ fn a_gpu_need_and_a_site_list_are_constraints_too() {
         placed: &placed,
     };
     let reasons: Vec<Reason> = allocate(&problem).rejected.iter().map(|rejection| rejection.reason).collect();
-    assert_eq!(reasons, [Reason::GpuTooFew, Reason::SiteNotAllowed]);
+    let words: Vec<&str> = reasons.iter().map(|reason| reason.as_str()).collect();
+    assert_eq!(words, ["gpu_too_few", "site_not_allowed"]);
 }
 
 #[test]
