@@ -3,7 +3,7 @@
 use domain::{CloudSite, Market, Money, SiteRef};
 
 use super::AllocationProblem;
-use crate::constraint::{Constraint, Need, Supply, broken};
+use crate::constraint::{Constraint, ModelNeed, Need, Supply, broken};
 
 /// What speaks against a site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,8 +47,9 @@ pub(super) struct Candidate {
     pub placed: u32,
 }
 
-/// What a replica of the deployment asks of any site; `by` says who sets the rules.
-pub(super) fn need<'a>(problem: &AllocationProblem<'a>, by: &'a str) -> Need<'a> {
+/// What a replica of the deployment asks of any site; `by` says who sets the rules, `parts` what the model's memory is
+/// made of.
+pub(super) fn need<'a>(problem: &AllocationProblem<'a>, by: &'a str, parts: &'a str) -> Need<'a> {
     let environment = problem.environment;
     let resources = environment.resources;
     Need {
@@ -63,7 +64,7 @@ pub(super) fn need<'a>(problem: &AllocationProblem<'a>, by: &'a str) -> Need<'a>
         accelerators_least: resources.gpu,
         processors: f64::from(resources.cpu_milli) / 1_000.0,
         memory_bytes: resources.memory_bytes as f64,
-        model: None,
+        model: problem.memory.map(|memory| ModelNeed { bytes: memory.total_bytes(), parts }),
         accelerator_memory_bytes: 0.0,
         price_cap: environment.max_price_per_hour,
         instances: 1,
@@ -85,7 +86,9 @@ pub(super) fn judge(
         Market::Spot => site.spot_per_hour,
     };
     let supply = supply(site, price, room);
-    match broken(need, &supply) {
+    // What runs there has shown that it fits, whatever the estimate says.
+    let need = if placed > 0 { Need { model: None, ..*need } } else { *need };
+    match broken(&need, &supply) {
         None => Ok(Candidate { site: site.site.clone(), price_per_hour: supply.price_per_hour, room, placed }),
         Some(breach) => Err(Rejection {
             site: site.site.clone(),

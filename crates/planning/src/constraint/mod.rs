@@ -9,6 +9,8 @@ mod sentence;
 #[cfg(test)]
 mod tests;
 
+pub use sentence::gibi;
+
 use domain::{Money, Name, SiteRef};
 use serde::Serialize;
 
