@@ -33,6 +33,7 @@ async fn make(State(world): State<Arc<World>>, Body(request): Body<CreateDeploym
     }
     let subject = Subject {
         deployment: &checked.deployment,
+        model: &checked.model.value,
         environment: &checked.environment.value,
         existing: existing.as_ref().map(|read| &read.value),
     };

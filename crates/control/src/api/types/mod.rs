@@ -11,5 +11,6 @@ pub use requests::{
 };
 pub use views::{
     AutoscalingView, CloudStatus, DeploymentPhase, DeploymentView, ErrorBody, EventView, Health, KeyCreated, KeyView,
-    ListOf, Plan, PlanAction, PlannedSite, RejectedSite, ReplicaLoad, ReplicaLogs, ReplicaView, SiteView,
+    ListOf, Plan, PlanAction, PlannedMemory, PlannedSite, RejectedSite, ReplicaLoad, ReplicaLogs, ReplicaView,
+    SiteView,
 };

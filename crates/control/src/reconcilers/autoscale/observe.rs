@@ -43,6 +43,9 @@ impl Observer {
             if known.is_some_and(|known| known.status.at == status.at) {
                 continue;
             }
+            for model in status.demand.keys() {
+                self.meters.entry(model.clone()).or_default();
+            }
             if let Some(known) = known {
                 count(&mut self.meters, &known.status, &status, now);
             }
@@ -56,7 +59,7 @@ impl Observer {
         self.meters.retain(|model, _| models.contains(model));
     }
 
-    /// What is asked of `model`; nothing while no gateway has told enough to know.
+    /// What is asked of `model`; nothing while no gateway tells it. The first word of each is where its counts begin.
     pub(crate) fn asked(&self, model: &str, now: Timestamp) -> Option<Asked<'_>> {
         let fresh = || self.gateways.values().filter(|heard| age_ms(heard, now) < FRESH_MS);
         let demand = || fresh().filter_map(|heard| heard.status.demand.get(model));
@@ -142,7 +145,7 @@ mod tests {
     fn the_first_word_is_where_counting_begins() {
         let mut observer = Observer::default();
         observer.observe(vec![status("a", 0, 100, 1_000_000)], at(100));
-        assert_eq!(load(&observer, 100), None);
+        assert_eq!(load(&observer, 100), Some(0.0));
         observer.observe(vec![status("a", 0, 103, 1_000_030)], at(103));
         assert_eq!(load(&observer, 103), Some(10.0));
         // The same word again is no news.
