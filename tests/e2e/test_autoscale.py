@@ -1,4 +1,4 @@
-"""Replicas that follow the load: more when more is asked for, none when nothing is, and one again for the next request."""
+"""Replicas that follow the load: more when more is asked for, none when nothing is, one again when asked once more."""
 
 from __future__ import annotations
 
