@@ -6,8 +6,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use access::api_key::KeyHash;
-use domain::{KeyGrant, ModelRoute, Name, RoutingSnapshot, Timestamp};
+use domain::{KeyGrant, ModelRef, ModelRoute, Name, RoutingSnapshot, Timestamp};
 use metrics::counter;
+use parking_lot::Mutex;
+use planning::balance::Fleet;
 use telemetry::metric;
 
 use crate::config::GatewayConfig;
@@ -36,6 +38,10 @@ pub(crate) struct Model {
     pub(crate) meter: ModelMeter,
     /// Vocabulary and template, read in the background.
     pub(crate) text: Arc<ModelText>,
+    /// The model and version behind the name.
+    model: ModelRef,
+    /// What its replicas have shown together, under all its names.
+    pub(crate) fleet: Arc<Mutex<Fleet>>,
 }
 
 /// A replica's place in a model's list.
@@ -54,6 +60,8 @@ impl Table {
         let mut known = previous.replicas();
         let mut texts: HashMap<_, _> =
             previous.models.values().map(|model| (model.text.artifact.clone(), Arc::clone(&model.text))).collect();
+        let mut fleets: HashMap<_, _> =
+            previous.models.values().map(|model| (model.model.clone(), Arc::clone(&model.fleet))).collect();
         let keys = snapshot.keys.iter().filter_map(|(hash, grant)| match KeyHash::parse(hash) {
             Some(hash) => Some((hash, grant.clone())),
             None => {
@@ -63,8 +71,8 @@ impl Table {
         });
         let models = snapshot.models.iter().map(|(name, route)| {
             let text = texts.entry(route.artifact.clone()).or_insert_with(|| Arc::new(ModelText::of(&route.artifact)));
-            let text = Arc::clone(text);
-            (name.clone(), Arc::new(Model::build(name, route, &mut known, config, text)))
+            let shared = (Arc::clone(text), Arc::clone(fleets.entry(route.model.clone()).or_default()));
+            (name.clone(), Arc::new(Model::build(name, route, &mut known, config, shared)))
         });
         Self { version: snapshot.version, made_at: snapshot.made_at, models: models.collect(), keys: keys.collect() }
     }
@@ -88,7 +96,7 @@ impl Model {
         route: &ModelRoute,
         known: &mut HashMap<String, Arc<Replica>>,
         config: &GatewayConfig,
-        text: Arc<ModelText>,
+        (text, fleet): (Arc<ModelText>, Arc<Mutex<Fleet>>),
     ) -> Self {
         let clouds: BTreeSet<Name> = route.replicas.iter().map(|replica| replica.site.cloud.clone()).collect();
         let meter = ModelMeter::new(name, clouds);
@@ -112,6 +120,7 @@ impl Model {
         // A name needs no escapes, but whoever writes JSON by hand is wrong some day.
         let alias_json = serde_json::Value::String(route.model.to_string()).to_string();
         let context_tokens = route.context_tokens;
-        Self { name: name.to_owned(), alias_json, context_tokens, created_at: route.created_at, seats, meter, text }
+        let (created_at, model) = (route.created_at, route.model.clone());
+        Self { name: name.to_owned(), alias_json, context_tokens, created_at, seats, meter, text, model, fleet }
     }
 }
