@@ -11,13 +11,17 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
+use crate::choose::Chosen;
 use crate::config::GatewayConfig;
 use crate::endpoint::Endpoint;
+use crate::in_flight::InFlight;
 use crate::meter::RetryReason;
 use crate::pool::{Connection, UpstreamError};
+use crate::prompt::PromptOutline;
 use crate::read::Pieces;
 use crate::relay::{Event, Relay, Usage};
 use crate::replica::Replica;
+use crate::table::Model;
 
 /// A request as replicas get it.
 #[derive(Debug)]
@@ -28,6 +32,8 @@ pub(crate) struct Outgoing {
     pub(crate) stream: bool,
     /// The client did not ask for the stream's usage; the gateway did.
     pub(crate) strip_usage: bool,
+    /// Its prompt, as the choice of a replica sees it.
+    pub(crate) prompt: PromptOutline,
 }
 
 /// What a replica answered.
@@ -35,7 +41,7 @@ pub(crate) enum Reply {
     /// An answer read to its end.
     Whole { head: response::Parts, body: Bytes, usage: Option<Usage> },
     /// A stream whose first content has come, with the frames up to it.
-    Stream { head: response::Parts, held: Bytes, relay: Relay },
+    Stream { head: response::Parts, held: Bytes, relay: Box<Relay> },
 }
 
 /// Why an attempt gave no answer. Another replica may do better.
@@ -76,9 +82,15 @@ impl std::fmt::Display for Failure {
     }
 }
 
-/// Asks one replica. Dropping the future cancels the work there.
-pub(crate) async fn ask(replica: &Arc<Replica>, call: &Outgoing, config: &GatewayConfig) -> Result<Reply, Failure> {
-    let on = replica.begin();
+/// Asks the replica that was chosen. Dropping the future cancels the work there.
+pub(crate) async fn ask(
+    model: &Arc<Model>,
+    chosen: &Chosen,
+    call: &Outgoing,
+    config: &GatewayConfig,
+) -> Result<Reply, Failure> {
+    let replica = &chosen.seat(model).replica;
+    let mut on = InFlight::begin(model, chosen, &call.prompt);
     let asked = async {
         let first_content = Duration::from_millis(config.first_content_ms);
         let slow = |_| Failure::Stalled("the replica gave no answer in time");
@@ -87,13 +99,17 @@ pub(crate) async fn ask(replica: &Arc<Replica>, call: &Outgoing, config: &Gatewa
         let is_stream = call.stream && is_event_stream(response.headers()) && response.status().is_success();
         let (head, body) = response.into_parts();
         if is_stream {
-            let relay = Relay::new(body, connection, on, call.strip_usage);
+            let relay = Box::new(Relay::new(body, connection, on, call.strip_usage));
             return timeout(first_content, open(head, relay)).await.map_err(slow)?;
         }
         let body = collect(body, config.answer_bytes_max).await?;
         replica.pool.give_back(connection);
-        on.succeeded();
         let usage = head.status.is_success().then(|| usage_of(&body)).flatten();
+        if head.status.is_success() {
+            on.answered(usage);
+        } else {
+            on.turned_down();
+        }
         Ok(Reply::Whole { head, body, usage })
     };
     tokio::select! {
@@ -154,7 +170,7 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
 }
 
 /// Reads a stream up to its first content, so that until then another replica can take over unseen.
-async fn open(head: response::Parts, mut relay: Relay) -> Result<Reply, Failure> {
+async fn open(head: response::Parts, mut relay: Box<Relay>) -> Result<Reply, Failure> {
     let mut held = BytesMut::new();
     loop {
         match poll_fn(|cx| relay.poll_next(cx)).await {
@@ -166,6 +182,7 @@ async fn open(head: response::Parts, mut relay: Relay) -> Result<Reply, Failure>
             return Err(Failure::Lost("the replica reported an error"));
         }
         if relay.has_content() {
+            relay.began();
             return Ok(Reply::Stream { head, held: held.freeze(), relay });
         }
     }

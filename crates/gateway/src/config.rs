@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use planning::balance::{EjectionPolicy, Weights};
+use planning::balance::{EjectionPolicy, ForecastWeights};
 use serde::{Deserialize, Serialize};
 
 /// What the gateway bounds, and how it fails over.
@@ -56,15 +56,17 @@ pub struct GatewayConfig {
     pub ejection_first_ms: u64,
     /// Milliseconds for which it is put aside at most.
     pub ejection_max_ms: u64,
-    /// Seconds of waiting that one dollar of a request's cost is worth when replicas are compared.
+    /// Seconds of waiting that one dollar of a request's cost is worth when replicas are compared; 0 looks at time alone.
     pub seconds_per_dollar: f64,
+    /// What a second counts that a replica saves by holding the beginning of a prompt, while it is idle; 0 looks away.
+    pub prefix_credit: f64,
     /// Milliseconds that running requests get to finish when the gateway stops.
     pub drain_ms: u64,
 }
 
 impl Default for GatewayConfig {
     fn default() -> Self {
-        let ejection = EjectionPolicy::default();
+        let (ejection, weights) = (EjectionPolicy::default(), ForecastWeights::default());
         Self {
             id: "gateway".to_owned(),
             snapshot_file: None,
@@ -89,7 +91,8 @@ impl Default for GatewayConfig {
             ejection_failures: ejection.consecutive_failures,
             ejection_first_ms: ejection.first_ms,
             ejection_max_ms: ejection.max_ms,
-            seconds_per_dollar: Weights::default().seconds_per_dollar,
+            seconds_per_dollar: weights.seconds_per_dollar,
+            prefix_credit: weights.credit,
             drain_ms: 30_000,
         }
     }
@@ -108,8 +111,13 @@ impl GatewayConfig {
 
     /// What replicas are compared by.
     #[must_use]
-    pub fn weights(&self) -> Weights {
-        Weights { seconds_per_dollar: self.seconds_per_dollar, ..Weights::default() }
+    pub fn weights(&self) -> ForecastWeights {
+        ForecastWeights {
+            // Below zero would send requests where they cost most; no number counts as zero too.
+            seconds_per_dollar: self.seconds_per_dollar.max(0.0),
+            credit: self.prefix_credit.max(0.0),
+            ..ForecastWeights::default()
+        }
     }
 }
 

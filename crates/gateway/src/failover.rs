@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use planning::balance::{Exclusion, Exclusions, Pick, choose_replica};
+use planning::balance::Exclusion;
 use rand::Rng as _;
 use tokio::time::Instant;
 
 use crate::attempt::{self, Failure, Outgoing, Reply};
+use crate::choose::{choose, describe};
 use crate::refusal::Refusal;
 use crate::replica::Replica;
 use crate::shared::Shared;
@@ -36,18 +37,20 @@ pub(crate) async fn answer(shared: Arc<Shared>, model: Arc<Model>, call: Outgoin
     loop {
         let attempts = u32::try_from(tried.len()).unwrap_or(u32::MAX);
         let replicas = u32::try_from(model.seats.len()).unwrap_or(u32::MAX);
-        let picked = pick(&shared, &model, &tried);
-        let nobody_is_up = picked.as_ref().map_or(true, |pick| pick.despite == Some(Exclusion::Down));
+        let chosen = choose(&shared, &model, &call.prompt, &tried);
+        let nobody_is_up = chosen.as_ref().map_or(true, |chosen| chosen.despite() == Some(Exclusion::Down));
         if nobody_is_up && Instant::now() < patient_until {
             // One is mostly on its way already: its cloud replaces it, its process starts again.
             tokio::time::sleep(PATIENCE_STEP).await;
             model = current(&shared, model);
             continue;
         }
-        let pick = match picked {
+        let chosen = match chosen {
             // Nobody is left who has not said that he is full: asking again at once would only add to it.
-            Ok(pick) if pick.despite == Some(Exclusion::Tried) && matches!(last, Some(Failure::Busy { .. })) => None,
-            Ok(pick) if attempts < shared.config.attempts_max.min(replicas.saturating_add(1)) => Some(pick),
+            Ok(chosen) if chosen.despite() == Some(Exclusion::Tried) && matches!(last, Some(Failure::Busy { .. })) => {
+                None
+            }
+            Ok(chosen) if attempts < shared.config.attempts_max.min(replicas.saturating_add(1)) => Some(chosen),
             Ok(_) => None,
             Err(reasons) if last.is_none() => {
                 let starting = model.starts_in_seconds.map(Refusal::starting);
@@ -55,17 +58,20 @@ pub(crate) async fn answer(shared: Arc<Shared>, model: Arc<Model>, call: Outgoin
             }
             Err(_) => None,
         };
-        let Some(pick) = pick else { return Err(exhausted(attempts, last, busy)) };
+        let Some(chosen) = chosen else { return Err(exhausted(attempts, last, busy)) };
         if let Some(failure) = &last {
             model.meter.retried(failure.reason());
-            if pick.despite.is_some() {
+            if chosen.despite().is_some() {
                 pause(&shared, attempts).await;
             }
         }
-        let seat = &model.seats[pick.index];
+        let seat = chosen.seat(&model);
         let replica = Arc::clone(&seat.replica);
-        match attempt::ask(&replica, &call, &shared.config).await {
-            Ok(reply) => return Ok(Answered { reply, replica, cloud: seat.cloud }),
+        match attempt::ask(&model, &chosen, &call, &shared.config).await {
+            Ok(reply) => {
+                model.meter.forecast(&chosen, &shared.weights);
+                return Ok(Answered { reply, replica, cloud: seat.cloud });
+            }
             Err(failure) => {
                 tracing::debug!(replica = %replica.id, cause = %failure, "attempt failed");
                 blame(&shared, &replica, &failure);
@@ -83,18 +89,6 @@ pub(crate) async fn answer(shared: Arc<Shared>, model: Arc<Model>, call: Outgoin
 /// The model as it is now: a replica may have been replaced meanwhile, another one may be draining.
 fn current(shared: &Shared, model: Arc<Model>) -> Arc<Model> {
     shared.table.load().models.get(&model.name).map_or(model, Arc::clone)
-}
-
-fn pick(shared: &Shared, model: &Model, tried: &[Arc<Replica>]) -> Result<Pick, Exclusions> {
-    let candidates: Vec<_> = model
-        .seats
-        .iter()
-        .map(|seat| {
-            let was_tried = tried.iter().any(|replica| Arc::ptr_eq(replica, &seat.replica));
-            seat.replica.candidate(seat.draining, seat.dollars_per_hour, was_tried)
-        })
-        .collect();
-    choose_replica(&candidates, &shared.weights, &mut shared.chance.draw())
 }
 
 /// What a failure says about the replica: being full says nothing, refusing a connection says all.
@@ -119,12 +113,5 @@ fn exhausted(attempts: u32, last: Option<Failure>, busy: Option<Refusal>) -> Ref
         (_, Some(busy)) => busy,
         (Some(last), None) => Refusal::attempts_failed(attempts, &last.to_string()),
         (None, None) => Refusal::no_replica("no attempt is allowed"),
-    }
-}
-
-fn describe(reasons: &Exclusions) -> String {
-    match reasons.draining {
-        0 => "the model has none".to_owned(),
-        n => format!("all {n} are draining"),
     }
 }

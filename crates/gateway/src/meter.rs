@@ -2,7 +2,10 @@
 
 use domain::Name;
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use planning::balance::ForecastWeights;
 use telemetry::metric;
+
+use crate::choose::Chosen;
 
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +83,13 @@ pub(crate) struct ModelMeter {
     pub(crate) tokens_out: Counter,
     pub(crate) dropped_messages: Counter,
     retries: [Counter; RetryReason::ALL.len()],
+    prefix_expected: Counter,
+    prefix_found: Counter,
+    forecast: [Counter; FORECAST_PARTS.len()],
 }
+
+/// The parts of a forecast, in the order of [`ModelMeter::forecast`].
+const FORECAST_PARTS: [&str; 6] = ["wait", "prefill", "sharing", "network", "cost", "credit"];
 
 impl ModelMeter {
     /// Handles for `model`, whose replicas are on `clouds`.
@@ -99,6 +108,33 @@ impl ModelMeter {
             dropped_messages: counter!(metric::GATEWAY_CONTEXT_DROPPED.name, "model" => label()),
             retries: RetryReason::ALL
                 .map(|(_, reason)| counter!(metric::GATEWAY_RETRIES.name, "model" => label(), "reason" => reason)),
+            prefix_expected: counter!(metric::GATEWAY_PREFIX_TOKENS.name, "model" => label(), "type" => "expected"),
+            prefix_found: counter!(metric::GATEWAY_PREFIX_TOKENS.name, "model" => label(), "type" => "found"),
+            forecast: FORECAST_PARTS
+                .map(|part| counter!(metric::GATEWAY_FORECAST.name, "model" => label(), "part" => part)),
+        }
+    }
+
+    /// Leading tokens of a prompt that a replica was expected to hold, and those that it said it found.
+    pub(crate) fn prefix(&self, expected: u64, found: Option<u64>) {
+        self.prefix_expected.increment(expected);
+        self.prefix_found.increment(found.unwrap_or_default());
+    }
+
+    /// What a request was expected to take on the replica that answered it.
+    pub(crate) fn forecast(&self, chosen: &Chosen, weights: &ForecastWeights) {
+        let forecast = &chosen.choice.forecast;
+        let parts = [
+            forecast.wait_seconds,
+            forecast.prefill_seconds,
+            forecast.sharing_seconds,
+            forecast.network_seconds,
+            weights.seconds_per_dollar * forecast.dollars,
+            forecast.credit_seconds,
+        ];
+        for (counter, seconds) in self.forecast.iter().zip(parts) {
+            // None of them is below zero, and the cast saturates.
+            counter.increment((seconds * 1e6) as u64);
         }
     }
 

@@ -18,6 +18,7 @@ use crate::body::Body;
 use crate::endpoint::Endpoint;
 use crate::failover;
 use crate::headers::outgoing_headers;
+use crate::prompt::PromptOutline;
 use crate::read::read_body;
 use crate::refusal::Refusal;
 use crate::request::{apply, ask_for_usage, name_model, outline};
@@ -52,6 +53,9 @@ pub(crate) async fn infer(
     // Fit: oldest turns are dropped whole when the conversation is longer than the model's window.
     let fitted = window::fit(model, endpoint, &outline, &body, shared.clock.now()).await?;
 
+    // Outline: how long the prompt is and what it begins with, by which a replica is chosen.
+    let prompt = PromptOutline::of(model, endpoint, &outline, &body, &fitted);
+
     // Edit: the model's own name, the messages that fit, and the usage of a stream, so that it can be metered.
     let ask_usage = ask_for_usage(&body, &outline);
     let strip_usage = ask_usage.is_some();
@@ -59,7 +63,8 @@ pub(crate) async fn infer(
     let body = apply(body, edits.into_iter().flatten().collect());
 
     // Pick, call, fail over: until the first content nothing is sent, and another replica can take over unseen.
-    let call = Outgoing { endpoint, headers: outgoing_headers(&head), body, stream: outline.stream, strip_usage };
+    let call =
+        Outgoing { endpoint, headers: outgoing_headers(&head), body, stream: outline.stream, strip_usage, prompt };
     let mut answer = Box::pin(failover::answer(Arc::clone(shared), Arc::clone(model), call));
     let hold = if outline.stream { shared.config.hold_ms } else { shared.config.request_ms };
     let answered = match timeout_at(record.began() + Duration::from_millis(hold), &mut answer).await {

@@ -26,10 +26,12 @@ struct HealthBody {
     running: u32,
     waiting: u32,
     parallel: u32,
+    context_tokens: u32,
 }
 
 enum Probed {
-    Ready(Option<Report>),
+    /// Its load, and its context window in tokens, zero when it does not say.
+    Ready(Option<Report>, u32),
     /// It answered that it takes nothing: it is loading, or draining.
     Declined,
     /// Nothing listens there.
@@ -54,7 +56,9 @@ async fn probe_for_ever(shared: &Shared, replica: &Weak<Replica>) {
         let began = Instant::now();
         let own_in_flight = replica.in_flight();
         match timeout(limit, probe(&replica, own_in_flight)).await.unwrap_or(Probed::Failed) {
-            Probed::Ready(report) => replica.probe_answered(report, began.elapsed().as_secs_f64()),
+            Probed::Ready(report, context_tokens) => {
+                replica.probe_answered(report, context_tokens, began.elapsed().as_secs_f64());
+            }
             Probed::Declined => replica.probe_declined(),
             Probed::Refused => replica.probe_refused(),
             Probed::Failed => replica.probe_failed(shared.config.probe_failures),
@@ -90,15 +94,19 @@ async fn probe(replica: &Replica, own_in_flight: u32) -> Probed {
     let status = response.status();
     let Ok(body) = Limited::new(response.into_body(), REPORT_MAX_BYTES).collect().await else { return Probed::Failed };
     match status {
-        StatusCode::OK => Probed::Ready(report(&body.to_bytes(), own_in_flight)),
+        StatusCode::OK => {
+            let said: HealthBody = serde_json::from_slice(&body.to_bytes()).unwrap_or_default();
+            Probed::Ready(said.report(own_in_flight), said.context_tokens)
+        }
         StatusCode::SERVICE_UNAVAILABLE => Probed::Declined,
         _ => Probed::Failed,
     }
 }
 
-/// The load in a health report; nothing when the service reports none.
-fn report(body: &[u8], own_in_flight: u32) -> Option<Report> {
-    let body: HealthBody = serde_json::from_slice(body).ok()?;
-    let HealthBody { running, waiting, parallel } = body;
-    (parallel > 0).then_some(Report { running, waiting, parallel, own_in_flight })
+impl HealthBody {
+    /// The load; nothing when the service reports none.
+    fn report(&self, own_in_flight: u32) -> Option<Report> {
+        let Self { running, waiting, parallel, .. } = *self;
+        (parallel > 0).then_some(Report { running, waiting, parallel, own_in_flight })
+    }
 }

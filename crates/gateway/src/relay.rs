@@ -12,8 +12,8 @@ use memchr::memmem;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::in_flight::InFlight;
 use crate::pool::Connection;
-use crate::replica::InFlight;
 
 /// Tokens of one request, as its replica counted them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -22,6 +22,22 @@ pub(crate) struct Usage {
     pub(crate) prompt_tokens: u64,
     #[serde(default)]
     pub(crate) completion_tokens: u64,
+    #[serde(default)]
+    pub(crate) prompt_tokens_details: Option<PromptTokensDetails>,
+}
+
+/// What of a prompt its replica needed not compute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub(crate) struct PromptTokensDetails {
+    #[serde(default)]
+    pub(crate) cached_tokens: Option<u64>,
+}
+
+impl Usage {
+    /// Prompt tokens that the replica found computed, when it says so.
+    pub(crate) fn cached_tokens(&self) -> Option<u64> {
+        self.prompt_tokens_details?.cached_tokens
+    }
 }
 
 /// A stream being read. Dropping it closes its connection, which cancels the work.
@@ -29,7 +45,7 @@ pub(crate) struct Usage {
 pub(crate) struct Relay {
     body: Incoming,
     connection: Option<Connection>,
-    pub(crate) on: InFlight,
+    on: InFlight,
     sieve: Sieve,
 }
 
@@ -63,6 +79,11 @@ impl Relay {
         self.sieve.usage
     }
 
+    /// Its first content came just now.
+    pub(crate) fn began(&mut self) {
+        self.on.first_token();
+    }
+
     /// The next whole frames, the end, or the break.
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
         loop {
@@ -87,7 +108,7 @@ impl Relay {
         }
         if let Some(connection) = self.connection.take() {
             self.on.replica.pool.give_back(connection);
-            self.on.succeeded();
+            self.on.answered(self.sieve.usage);
         }
         Event::End
     }
@@ -250,7 +271,7 @@ mod tests {
             let mut sieve = Sieve::new(strip);
             let expected = if strip { body.replace(USAGE, "") } else { body.clone() };
             prop_assert_eq!(sifted(&mut sieve, &body, piece_bytes), expected);
-            prop_assert_eq!(sieve.usage, Some(Usage { prompt_tokens: 3, completion_tokens: 2 }));
+            prop_assert_eq!(sieve.usage, Some(Usage { prompt_tokens: 3, completion_tokens: 2, ..Usage::default() }));
             prop_assert!(sieve.is_done);
         }
     }

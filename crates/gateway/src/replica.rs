@@ -1,4 +1,5 @@
-//! One replica as the gateway knows it: its connections, its load, its health, its record of failures.
+//! One replica as the gateway knows it: its connections, its load, its health, its record of failures, and what it has
+//! shown of itself.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -8,17 +9,21 @@ use domain::ReplicaRoute;
 use http::{HeaderValue, Uri};
 use metrics::Counter;
 use parking_lot::Mutex;
-use planning::balance::score::decayed_mean;
-use planning::balance::{Candidate, Ejection, EjectionPolicy, Health, Report};
+use planning::balance::rates::decayed_mean;
+use planning::balance::{Candidate, Ejection, EjectionPolicy, Fleet, Health, Ledger, Offer, Outlook, Prompt, Report};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::config::GatewayConfig;
 use crate::endpoint::Endpoint;
 use crate::pool::Pool;
+use crate::prompt::{BLOCK_BYTES, PromptOutline};
+use crate::table::Seat;
 
-/// Time constant of the mean service time.
-const SERVICE_TAU_SECONDS: f64 = 10.0;
+/// Most blocks of prefixes remembered of a replica: two megabytes of text, in a tenth of a megabyte.
+const PREFIX_BLOCKS_MAX: usize = 8_192;
+/// Bytes a token, when a replica tells its room in tokens. Only a bound, so that the usual four are near enough.
+const BYTES_PER_TOKEN: usize = 4;
 
 /// What is kept of a replica for as long as a snapshot names it under the same id and URL.
 #[derive(Debug)]
@@ -40,15 +45,30 @@ pub(crate) struct Replica {
     down_generation: AtomicU64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Record {
     health: Health,
     failed_probes: u32,
     report: Option<Report>,
+    /// Tokens of a prompt that it can take, when it says so.
+    window_tokens: Option<u32>,
     network_seconds: f64,
     ejection: Ejection,
-    service_seconds: Option<f64>,
-    served_at: Option<Instant>,
+    ledger: Ledger,
+}
+
+impl Default for Record {
+    fn default() -> Self {
+        Self {
+            health: Health::default(),
+            failed_probes: 0,
+            report: None,
+            window_tokens: None,
+            network_seconds: 0.0,
+            ejection: Ejection::default(),
+            ledger: Ledger::new(PREFIX_BLOCKS_MAX),
+        }
+    }
 }
 
 impl Replica {
@@ -83,21 +103,34 @@ impl Replica {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// The replica in plain numbers.
-    pub(crate) fn candidate(&self, draining: bool, dollars_per_hour: f64, tried: bool) -> Candidate {
-        let now_ms = self.elapsed_ms();
+    /// The replica in plain numbers, for one prompt, as they are at `now`.
+    pub(crate) fn offer(
+        &self,
+        seat: &Seat,
+        tried: bool,
+        outline: &PromptOutline,
+        (prompt, fleet): (&Prompt<'_>, &Fleet),
+        now: Instant,
+    ) -> Offer {
+        let elapsed = now.saturating_duration_since(self.started);
         let record = self.record.lock();
-        Candidate {
+        let candidate = Candidate {
             health: record.health,
-            draining,
-            ejected_ms: record.ejection.remaining_ms(now_ms),
+            draining: seat.draining,
+            ejected_ms: record.ejection.remaining_ms(millis(elapsed)),
             tried,
             report: record.report,
             in_flight: self.in_flight(),
-            service_seconds: record.service_seconds,
+            service_seconds: record.ledger.service_seconds(),
             network_seconds: record.network_seconds,
-            dollars_per_hour,
-        }
+            dollars_per_hour: seat.dollars_per_hour,
+        };
+        let outlook = Outlook {
+            // What was only estimated is no reason to refuse: the replica itself counts.
+            window_tokens: record.window_tokens.filter(|_| outline.is_exact),
+            ..record.ledger.outlook(prompt, fleet, elapsed.as_secs_f64())
+        };
+        Offer { candidate, outlook }
     }
 
     /// Whether it may be counted on: it answers probes, or has not been asked yet.
@@ -105,15 +138,30 @@ impl Replica {
         self.record.lock().health != Health::Down
     }
 
-    /// Counts a request on it until the guard is dropped.
-    pub(crate) fn begin(self: &Arc<Self>) -> InFlight {
+    /// Changes what is known of what was sent there, at this moment in its own seconds.
+    pub(crate) fn note<T>(&self, change: impl FnOnce(&mut Ledger, f64) -> T) -> T {
+        let now = self.started.elapsed().as_secs_f64();
+        change(&mut self.record.lock().ledger, now)
+    }
+
+    /// A request is there until [`Self::left`].
+    pub(crate) fn entered(&self) {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        InFlight { replica: Arc::clone(self), began: Instant::now() }
+    }
+
+    /// A request is no longer there.
+    pub(crate) fn left(&self) {
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// A request was answered to its end: earlier failures are forgiven.
+    pub(crate) fn succeeded(&self) {
+        self.record.lock().ejection.succeeded();
     }
 
     /// A request failed on it, by its fault.
     pub(crate) fn failed(&self, policy: &EjectionPolicy) {
-        let ejected = self.record.lock().ejection.failed(policy, self.elapsed_ms());
+        let ejected = self.record.lock().ejection.failed(policy, millis(self.started.elapsed()));
         self.suspect.notify_one();
         if ejected {
             self.ejections.increment(1);
@@ -128,8 +176,8 @@ impl Replica {
         self.suspect.notify_one();
     }
 
-    /// A probe was answered.
-    pub(crate) fn probe_answered(&self, report: Option<Report>, round_trip_seconds: f64) {
+    /// A probe was answered: with its load, when it says so, and its context window in tokens, zero when it does not.
+    pub(crate) fn probe_answered(&self, report: Option<Report>, context_tokens: u32, round_trip_seconds: f64) {
         let mut record = self.record.lock();
         if record.health == Health::Down {
             tracing::info!(replica = %self.id, "replica answers again");
@@ -137,6 +185,12 @@ impl Replica {
         record.health = Health::Up;
         record.failed_probes = 0;
         record.report = report;
+        record.window_tokens = Some(context_tokens).filter(|tokens| *tokens > 0);
+        if let (Some(report), Some(window)) = (report, record.window_tokens) {
+            // It holds no more than a full window for each of those that it computes at once.
+            let held_bytes = report.parallel as usize * window as usize * BYTES_PER_TOKEN;
+            record.ledger.bound((held_bytes / BLOCK_BYTES).min(PREFIX_BLOCKS_MAX));
+        }
         record.network_seconds = decayed_mean(Some(record.network_seconds), round_trip_seconds, 1.0, 5.0);
     }
 
@@ -164,8 +218,10 @@ impl Replica {
 
     /// It said of itself that it takes nothing.
     pub(crate) fn probe_declined(&self) {
-        // It may have requests running, which go on; so nobody is woken.
-        self.record.lock().health = Health::Down;
+        // It may have requests running, which go on; so nobody is woken. Or it loads, and then it holds nothing.
+        let mut record = self.record.lock();
+        record.health = Health::Down;
+        record.ledger.forget();
     }
 
     fn mark_down(&self, why: &'static str) {
@@ -176,8 +232,9 @@ impl Replica {
         }
     }
 
-    /// Requests that wait on it go elsewhere.
+    /// Requests that wait on it go elsewhere. What comes back under this name will be a new process, which holds nothing.
     fn give_up_waiting(&self) {
+        self.record.lock().ledger.forget();
         self.down_generation.fetch_add(1, Ordering::Release);
         self.down.notify_waiters();
     }
@@ -191,34 +248,8 @@ impl Replica {
             notified.await;
         }
     }
-
-    fn elapsed_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
 }
 
-/// One request on a replica.
-#[derive(Debug)]
-pub(crate) struct InFlight {
-    pub(crate) replica: Arc<Replica>,
-    began: Instant,
-}
-
-impl InFlight {
-    /// The request was answered to its end: its time counts, and earlier failures are forgiven.
-    pub(crate) fn succeeded(&self) {
-        let now = Instant::now();
-        let seconds = (now - self.began).as_secs_f64();
-        let mut record = self.replica.record.lock();
-        record.ejection.succeeded();
-        let elapsed = record.served_at.map_or(0.0, |at| (now - at).as_secs_f64());
-        record.service_seconds = Some(decayed_mean(record.service_seconds, seconds, elapsed, SERVICE_TAU_SECONDS));
-        record.served_at = Some(now);
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.replica.in_flight.fetch_sub(1, Ordering::Relaxed);
-    }
+fn millis(elapsed: Duration) -> u64 {
+    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
 }

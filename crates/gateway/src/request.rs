@@ -23,6 +23,10 @@ pub(crate) struct Outline {
     pub(crate) max_tokens: Option<u64>,
     pub(crate) messages_at: Option<Range<usize>>,
     pub(crate) tools_at: Option<Range<usize>>,
+    /// The prompt of a completion, or what is to be embedded.
+    pub(crate) input_at: Option<Range<usize>>,
+    /// The client named a seed.
+    pub(crate) has_seed: bool,
     stream_options_at: Option<Range<usize>>,
     /// The client asked for the usage of a stream.
     pub(crate) wants_usage: bool,
@@ -42,6 +46,12 @@ struct Fields<'a> {
     messages: Option<&'a RawValue>,
     #[serde(borrow, default)]
     tools: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    prompt: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    input: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    seed: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
     stream_options: Option<&'a RawValue>,
 }
@@ -82,6 +92,8 @@ pub(crate) fn outline(body: &[u8]) -> Result<Outline, Refusal> {
         max_tokens: asked.and_then(|tokens| u64::try_from(tokens).ok()),
         messages_at: fields.messages.map(within),
         tools_at: fields.tools.map(within),
+        input_at: fields.prompt.or(fields.input).map(within),
+        has_seed: fields.seed.is_some(),
         stream_options_at: fields.stream_options.map(within),
         wants_usage: stream_options.and_then(|options| options.include_usage).unwrap_or(false),
     })
@@ -91,6 +103,13 @@ pub(crate) fn outline(body: &[u8]) -> Result<Outline, Refusal> {
 pub(crate) struct Edit {
     at: Range<usize>,
     text: String,
+}
+
+impl Edit {
+    /// What it puts there.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
 }
 
 /// The edit that gives the model the name its replicas know; none when it has it already.

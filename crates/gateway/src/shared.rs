@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use domain::{Clock, Timestamp};
-use planning::balance::Weights;
+use planning::balance::ForecastWeights;
 use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
 use tokio_util::sync::CancellationToken;
@@ -22,7 +22,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) started_at: Timestamp,
     pub(crate) chance: Chance,
-    pub(crate) weights: Weights,
+    pub(crate) weights: ForecastWeights,
     pub(crate) table: ArcSwap<Table>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) meter: Arc<GatewayMeter>,

@@ -43,9 +43,9 @@ enum Phase {
 
 impl ClientStream {
     /// A stream whose first content is there.
-    pub(crate) fn relaying(held: Bytes, relay: Relay, mut ticket: Ticket, config: &GatewayConfig) -> Self {
+    pub(crate) fn relaying(held: Bytes, relay: Box<Relay>, mut ticket: Ticket, config: &GatewayConfig) -> Self {
         ticket.first_token();
-        Self::new(Phase::Relaying { held, relay: Box::new(relay) }, ticket, config)
+        Self::new(Phase::Relaying { held, relay }, ticket, config)
     }
 
     /// A stream whose head goes out before its first content.
@@ -107,7 +107,7 @@ impl ClientStream {
                 self.ticket.first_token();
                 self.last_received = Instant::now();
                 self.last_sent = self.last_received;
-                self.phase = Phase::Relaying { held: Bytes::new(), relay: Box::new(relay) };
+                self.phase = Phase::Relaying { held: Bytes::new(), relay };
                 Poll::Ready(Some(held))
             }
             // The head is out: whatever this is, it must be said in an event.

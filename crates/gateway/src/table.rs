@@ -8,6 +8,8 @@ use std::sync::Arc;
 use access::api_key::KeyHash;
 use domain::{KeyGrant, ModelDemand, ModelRef, ModelRoute, Name, RoutingSnapshot, Timestamp};
 use metrics::counter;
+use parking_lot::Mutex;
+use planning::balance::Fleet;
 use telemetry::metric;
 
 use crate::config::GatewayConfig;
@@ -35,12 +37,15 @@ pub(crate) struct Model {
     pub(crate) created_at: Timestamp,
     pub(crate) seats: Vec<Seat>,
     pub(crate) meter: ModelMeter,
+    /// The model and version behind the name.
     pub(crate) reference: ModelRef,
     /// Seconds until a replica serves that is started now, when the replicas follow the load.
     pub(crate) starts_in_seconds: Option<u32>,
     pub(crate) demand: Arc<DemandCounts>,
     /// Vocabulary and template, read in the background.
     pub(crate) text: Arc<ModelText>,
+    /// What its replicas have shown together, under all its names.
+    pub(crate) fleet: Arc<Mutex<Fleet>>,
 }
 
 /// A replica's place in a model's list.
@@ -61,6 +66,8 @@ impl Table {
             previous.models.values().map(|model| (model.text.artifact.clone(), Arc::clone(&model.text))).collect();
         let mut demands: HashMap<_, _> =
             previous.models.values().map(|model| (model.reference.clone(), Arc::clone(&model.demand))).collect();
+        let mut fleets: HashMap<_, _> =
+            previous.models.values().map(|model| (model.reference.clone(), Arc::clone(&model.fleet))).collect();
         let keys = snapshot.keys.iter().filter_map(|(hash, grant)| match KeyHash::parse(hash) {
             Some(hash) => Some((hash, grant.clone())),
             None => {
@@ -70,9 +77,12 @@ impl Table {
         });
         let models = snapshot.models.iter().map(|(name, route)| {
             let text = texts.entry(route.artifact.clone()).or_insert_with(|| Arc::new(ModelText::of(&route.artifact)));
-            let text = Arc::clone(text);
-            let demand = Arc::clone(demands.entry(route.model.clone()).or_default());
-            (name.clone(), Arc::new(Model::build(name, route, &mut known, config, (text, demand))))
+            let kept = Kept {
+                text: Arc::clone(text),
+                demand: Arc::clone(demands.entry(route.model.clone()).or_default()),
+                fleet: Arc::clone(fleets.entry(route.model.clone()).or_default()),
+            };
+            (name.clone(), Arc::new(Model::build(name, route, &mut known, config, kept)))
         });
         Self { version: snapshot.version, made_at: snapshot.made_at, models: models.collect(), keys: keys.collect() }
     }
@@ -96,13 +106,20 @@ impl Table {
     }
 }
 
+/// What outlives a snapshot: all names of one model share it.
+struct Kept {
+    text: Arc<ModelText>,
+    demand: Arc<DemandCounts>,
+    fleet: Arc<Mutex<Fleet>>,
+}
+
 impl Model {
     fn build(
         name: &str,
         route: &ModelRoute,
         known: &mut HashMap<String, Arc<Replica>>,
         config: &GatewayConfig,
-        (text, demand): (Arc<ModelText>, Arc<DemandCounts>),
+        Kept { text, demand, fleet }: Kept,
     ) -> Self {
         let clouds: BTreeSet<Name> = route.replicas.iter().map(|replica| replica.site.cloud.clone()).collect();
         let meter = ModelMeter::new(name, clouds);
@@ -136,6 +153,7 @@ impl Model {
             starts_in_seconds: route.starts_in_seconds,
             demand,
             text,
+            fleet,
         }
     }
 }

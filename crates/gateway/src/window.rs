@@ -29,6 +29,8 @@ const LONG_BYTES: usize = 16 << 10;
 pub(crate) struct Fitted {
     /// The messages that are left, when some were dropped.
     pub(crate) edit: Option<Edit>,
+    /// Tokens of what is left, when they were counted.
+    pub(crate) counted: Option<Count>,
     /// What the client is told: tokens counted, messages dropped.
     pub(crate) headers: HeaderMap,
 }
@@ -111,13 +113,14 @@ impl<'a> Conversation<'a> {
             headers.insert("x-mcp-prompt-tokens", HeaderValue::from(fit.prompt.tokens));
         }
         if fit.dropped_messages == 0 {
-            return Fitted { edit: None, headers };
+            return Fitted { edit: None, counted: Some(fit.prompt), headers };
         }
         model.meter.dropped_messages.increment(fit.dropped_messages as u64);
         let dropped = format!("messages={}, tokens={}", fit.dropped_messages, fit.dropped_tokens);
         headers.extend(HeaderValue::try_from(dropped).map(|value| (CONTEXT_DROPPED, value)).ok());
         let kept: Vec<&str> = fit.kept.iter().filter_map(|index| Some(self.raw.get(*index)?.get())).collect();
-        Fitted { edit: replace_messages(outline, format!("[{}]", kept.join(","))), headers }
+        let edit = replace_messages(outline, format!("[{}]", kept.join(",")));
+        Fitted { edit, counted: Some(fit.prompt), headers }
     }
 }
 

@@ -87,6 +87,18 @@ pub const GATEWAY_CONTEXT_DROPPED: Metric = Metric {
     instrument: Instrument::Counter,
     help: "Messages dropped so that a conversation fits its model's context window, by model.",
 };
+/// Tokens of prompts that replicas hold already.
+pub const GATEWAY_PREFIX_TOKENS: Metric = Metric {
+    name: "mastercontrol_gateway_prefix_tokens_total",
+    instrument: Instrument::Counter,
+    help: "Leading prompt tokens that the chosen replica was expected to hold, and that it found computed, by model and type (expected, found).",
+};
+/// What replicas were chosen by.
+pub const GATEWAY_FORECAST: Metric = Metric {
+    name: "mastercontrol_gateway_forecast_microseconds_total",
+    instrument: Instrument::Counter,
+    help: "What requests were expected to take on the replicas that answered them, by model and part (wait, prefill, sharing, network, cost, credit).",
+};
 /// The routing snapshot in use.
 pub const GATEWAY_SNAPSHOT_VERSION: Metric = Metric {
     name: "mastercontrol_gateway_snapshot_version",
@@ -161,6 +173,8 @@ pub const TABLE: &[Metric] = &[
     GATEWAY_EJECTIONS,
     GATEWAY_TOKENS,
     GATEWAY_CONTEXT_DROPPED,
+    GATEWAY_PREFIX_TOKENS,
+    GATEWAY_FORECAST,
     GATEWAY_SNAPSHOT_VERSION,
     ENGINE_REQUESTS_RUNNING,
     ENGINE_REQUESTS_WAITING,

@@ -100,6 +100,16 @@ pub fn routes(upstreams: &[&Upstream]) -> Vec<ReplicaRoute> {
     upstreams.iter().enumerate().map(|(i, upstream)| replica(&format!("r{i}"), &upstream.url)).collect()
 }
 
+/// The same, each dearer than the one before: while all are idle, the first is chosen.
+pub fn dearer(upstreams: &[&Upstream]) -> Vec<ReplicaRoute> {
+    let mut routes = routes(upstreams);
+    for (place, route) in (0_u32..).zip(&mut routes) {
+        // So much that it outweighs what the way there seems to take on a busy machine.
+        route.price_per_hour = Money::from_dollars(100_000.0 * f64::from(place));
+    }
+    routes
+}
+
 impl Bench {
     /// A gateway over these replicas, by a snapshot on disk.
     pub async fn over(upstreams: &[&Upstream], config: GatewayConfig) -> Self {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, config, eventually, routes, snapshot};
+use crate::bench::{Bench, config, dearer, eventually, snapshot};
 use crate::upstream::Upstream;
 
 /// A model file whose vocabulary has a token for each printable character, and a template that adds one for each message.
@@ -61,11 +61,11 @@ fn write_model(path: &Path) {
     std::fs::write(path, bytes).expect("written");
 }
 
-/// A gateway over one replica of a model with a window of 400 tokens, once its vocabulary is read.
-async fn bench(upstream: &Upstream, folder: &Path) -> Bench {
+/// A gateway over replicas of a model with a window of 400 tokens, once its vocabulary is read; the first is cheapest.
+async fn bench(upstreams: &[&Upstream], folder: &Path) -> Bench {
     let artifact = folder.join("model.gguf");
     write_model(&artifact);
-    let mut snapshot = snapshot(1, routes(&[upstream]));
+    let mut snapshot = snapshot(1, dearer(upstreams));
     for route in snapshot.models.values_mut() {
         route.artifact.clone_from(&artifact);
         route.context_tokens = 400;
@@ -95,7 +95,7 @@ fn roles_sent(upstream: &Upstream) -> Vec<String> {
 #[tokio::test]
 async fn oldest_turns_are_dropped_and_the_client_is_told() {
     let (upstream, folder) = (Upstream::start().await, tempfile::tempdir().expect("a folder"));
-    let bench = bench(&upstream, folder.path()).await;
+    let bench = bench(&[&upstream], folder.path()).await;
     let long = [("system", 50), ("user", 150), ("assistant", 100), ("user", 90), ("assistant", 60), ("user", 49)];
     let answer = bench.chat(&chat(&long, 100)).await;
     assert_eq!(answer.status, 200);
@@ -108,7 +108,7 @@ async fn oldest_turns_are_dropped_and_the_client_is_told() {
 #[tokio::test]
 async fn what_cannot_fit_is_refused_and_says_why() {
     let (upstream, folder) = (Upstream::start().await, tempfile::tempdir().expect("a folder"));
-    let bench = bench(&upstream, folder.path()).await;
+    let bench = bench(&[&upstream], folder.path()).await;
     let answer = bench.chat(&chat(&[("system", 200), ("user", 10), ("user", 150)], 100)).await;
     assert_eq!((answer.status.as_u16(), answer.code().as_str()), (400, "context_length_exceeded"));
     assert_eq!(answer.json()["error"]["param"], "messages");
@@ -120,10 +120,28 @@ async fn what_cannot_fit_is_refused_and_says_why() {
 #[tokio::test]
 async fn what_must_fit_is_not_counted_and_what_cannot_be_read_is_passed_on() {
     let (upstream, folder) = (Upstream::start().await, tempfile::tempdir().expect("a folder"));
-    let bench = bench(&upstream, folder.path()).await;
+    let bench = bench(&[&upstream], folder.path()).await;
     let short = bench.chat(&chat(&[("user", 10)], 10)).await;
     assert_eq!((short.status.as_u16(), short.header("x-mcp-prompt-tokens")), (200, ""));
     let odd = format!(r#"{{"model":"demo","messages":"{}"}}"#, "x".repeat(500));
     assert_eq!(bench.chat(&odd).await.status, 200);
     assert!(upstream.seen().requests.pop().expect("a request").contains(&"x".repeat(500)));
+}
+
+#[tokio::test]
+async fn a_replica_too_small_for_the_prompt_is_passed_over() {
+    let (small, large) = (Upstream::start().await, Upstream::start().await);
+    small.health(200, r#"{"status":"ok","running":0,"waiting":0,"parallel":4,"context_tokens":100}"#);
+    let folder = tempfile::tempdir().expect("a folder");
+    let bench = bench(&[&small, &large], folder.path()).await;
+    let probes = small.seen().probes;
+    small.wait("its window is known", |seen| seen.probes >= probes + 2).await;
+    let before = small.seen().requests.len();
+    for _ in 0..5 {
+        let answer = bench.chat(&chat(&[("user", 200)], 10)).await;
+        assert_eq!((answer.status.as_u16(), answer.header("x-mcp-replica")), (200, "r1"));
+    }
+    assert_eq!(small.seen().requests.len(), before);
+    // What was not counted, for it must fit the model's window, is the replica's to judge.
+    assert_eq!(bench.chat(&chat(&[("user", 1)], 10)).await.header("x-mcp-replica"), "r0");
 }

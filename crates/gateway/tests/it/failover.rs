@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::bench::{Bench, CHAT, CHAT_STREAM, config, eventually};
+use crate::bench::{Bench, CHAT, CHAT_STREAM, config, dearer, eventually, snapshot};
 use crate::upstream::{Act, DONE, REPLY, ROLE, STOP, Upstream, WORD};
 
 const STREAM: [&str; 5] = [ROLE, WORD, WORD, STOP, DONE];
@@ -24,13 +24,12 @@ async fn faults_before_content_are_hidden() {
     {
         for fault in faults.iter().chain(own_faults) {
             let (a, b) = (Upstream::start().await, Upstream::start().await);
-            let bench = Bench::over(&[&a, &b], config()).await;
+            let bench = Bench::with_snapshot(&snapshot(1, dearer(&[&a, &b])), config()).await;
             a.script([fault.clone()]);
-            // Until the one with the fault has been drawn first.
-            while a.seen().requests.is_empty() {
-                let answer = bench.chat(body).await;
-                assert_eq!((answer.status.as_u16(), answer.body.as_str()), (200, expected.as_str()), "{fault:?}");
-            }
+            let answer = bench.chat(body).await;
+            assert_eq!((answer.status.as_u16(), answer.body.as_str()), (200, expected.as_str()), "{fault:?}");
+            // The one with the fault was asked first.
+            assert_eq!((a.seen().requests.len(), b.seen().requests.len()), (1, 1), "{fault:?}");
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod bench;
+mod choice;
 mod context;
 mod demand;
 mod failover;

@@ -56,11 +56,15 @@ struct Shared {
     default: Mutex<Act>,
     health: Mutex<(u16, String)>,
     is_hushed: AtomicBool,
+    /// What it says of tokens, in place of [`USED`].
+    usage: Mutex<String>,
     seen: watch::Sender<Seen>,
     connections: Mutex<Vec<JoinHandle<Option<()>>>>,
 }
 
 pub const REPLY: &str = r#"{"id":"c1","object":"chat.completion","model":"demo:1.0","choices":[{"index":0,"message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}],"usage":{"prompt_tokens":5,"completion_tokens":7,"total_tokens":12}}"#;
+/// The tokens in it, and in the stream.
+pub const USED: &str = r#"{"prompt_tokens":5,"completion_tokens":7,"total_tokens":12}"#;
 pub const ROLE: &str = "data: {\"id\":\"c1\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}\n\n";
 pub const WORD: &str =
     "data: {\"id\":\"c1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"word \"},\"finish_reason\":null}]}\n\n";
@@ -80,6 +84,7 @@ impl Upstream {
             default: Mutex::new(Act::Answer),
             health: Mutex::new((200, r#"{"status":"ok","running":0,"waiting":0,"parallel":4}"#.to_owned())),
             is_hushed: AtomicBool::new(false),
+            usage: Mutex::new(USED.to_owned()),
             seen: watch::Sender::new(Seen::default()),
             connections: Mutex::default(),
         });
@@ -103,6 +108,13 @@ impl Upstream {
 
     pub fn health(&self, status: u16, body: &str) {
         *self.shared.health.lock() = (status, body.to_owned());
+    }
+
+    /// What it says of the tokens of its next answers.
+    pub fn usage(&self, prompt: u64, cached: u64) {
+        let details = format!(r#"{{"cached_tokens":{cached}}}"#);
+        *self.shared.usage.lock() =
+            format!(r#"{{"prompt_tokens":{prompt},"completion_tokens":7,"prompt_tokens_details":{details}}}"#);
     }
 
     /// Leaves probes unanswered, or answers them again.
@@ -173,12 +185,12 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
 /// Does it; false when the connection is to close.
 async fn perform(stream: &mut TcpStream, act: Act, wants_stream: bool, shared: &Shared) -> bool {
     match act {
-        Act::Answer => answer(stream, wants_stream).await,
+        Act::Answer => answer(stream, wants_stream, shared).await,
         Act::Slow(wait) => {
             if !stays(stream, wait, shared).await {
                 return false;
             }
-            answer(stream, wants_stream).await;
+            answer(stream, wants_stream, shared).await;
         }
         Act::Status(status, headers) => write_all(stream, &unary(status, headers, "{}")).await,
         Act::Close => return false,
@@ -212,14 +224,15 @@ async fn perform(stream: &mut TcpStream, act: Act, wants_stream: bool, shared: &
     true
 }
 
-async fn answer(stream: &mut TcpStream, wants_stream: bool) {
+async fn answer(stream: &mut TcpStream, wants_stream: bool, shared: &Shared) {
+    let usage = shared.usage.lock().clone();
     if !wants_stream {
-        return write_all(stream, &unary(200, "", REPLY)).await;
+        return write_all(stream, &unary(200, "", &REPLY.replace(USED, &usage))).await;
     }
     // Frames in pieces of their own, as an engine sends them.
     write_all(stream, STREAM_HEAD).await;
     for frame in [ROLE, WORD, WORD, STOP, USAGE, DONE] {
-        write_all(stream, &chunk(frame)).await;
+        write_all(stream, &chunk(&frame.replace(USED, &usage))).await;
     }
     write_all(stream, "0\r\n\r\n").await;
 }

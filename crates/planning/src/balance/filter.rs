@@ -37,14 +37,6 @@ pub struct Exclusions {
 }
 
 impl Exclusions {
-    /// Counts the reasons of all candidates.
-    #[must_use]
-    pub fn of(candidates: &[Candidate]) -> Self {
-        let mut counts = Self::default();
-        candidates.iter().filter_map(exclusion).for_each(|reason| counts.add(reason));
-        counts
-    }
-
     /// Counts one more.
     pub fn add(&mut self, reason: Exclusion) {
         match reason {

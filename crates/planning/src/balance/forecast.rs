@@ -1,14 +1,15 @@
-//! What serving one request on one replica takes, where the replica's rates and the request's prompt are known: the wait,
-//! the reading of the prompt, the way there and back, the dollars, and what a held prefix saves.
+//! What serving one request on one replica takes: the wait, the reading of the prompt, the company of other answers, the
+//! way there and back, the dollars, and what a held prefix saves.
 //!
-//! `wait + prefill + network + λ·dollars − credit`, all in seconds. The credit is what the replica saves by a prefix that
+//! `wait + prefill + sharing + network + λ·dollars − credit`, all in seconds. The wait for a slot follows the expected-wait
+//! rule of the Shepherd Model Gateway: what runs and waits beyond the free slots, times the mean service time over the
+//! slots. The credit is what the replica saves by a prefix that
 //! it holds; it fades with the prompts that wait there beyond those that wait everywhere, so that a popular prefix does not
 //! draw everything to one place (the trade between affinity and load of Preble, Srivatsa et al., 2024, and of
 //! SkyWalker, Xia et al., 2025). Where all have prompts waiting it grows instead: what is read twice then delays
 //! everybody who waits, and going elsewhere helps nobody.
 
 use super::Candidate;
-use super::score::{occupied, slots};
 
 /// What is known of a request before it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -48,6 +49,8 @@ pub struct ForecastWeights {
     pub credit_half_seconds: f64,
     /// Seconds of waiting prompts on the least loaded replica at which the credit has doubled.
     pub credit_double_seconds: f64,
+    /// By how much of its time an answer in a full batch is slowed by the others, from 0 to 1.
+    pub sharing: f64,
     /// Slots assumed of a replica that does not report them.
     pub prior_slots: u32,
 }
@@ -62,6 +65,7 @@ impl Default for ForecastWeights {
             credit: 3.0,
             credit_half_seconds: 20.0,
             credit_double_seconds: 10.0,
+            sharing: 0.5,
             prior_slots: 4,
         }
     }
@@ -91,6 +95,8 @@ pub struct Forecast {
     pub wait_seconds: f64,
     /// Reading the whole prompt.
     pub prefill_seconds: f64,
+    /// By how much the answer is slowed by those computed beside it.
+    pub sharing_seconds: f64,
     /// There and back.
     pub network_seconds: f64,
     /// Of the part that is not held, and of the answer.
@@ -103,22 +109,24 @@ impl Forecast {
     /// Of `ask` on `candidate`.
     #[must_use]
     pub fn of(ask: &Ask, candidate: &Candidate, outlook: &Outlook, peers: &Peers, weights: &ForecastWeights) -> Self {
-        let slots = f64::from(slots(candidate, weights.prior_slots));
+        let slots = f64::from(candidate.slots(weights.prior_slots));
+        let occupied = f64::from(candidate.occupied());
         let service = candidate.service_seconds.unwrap_or(peers.service_seconds);
         let rate = outlook.prefill_tokens_per_second.max(f64::MIN_POSITIVE);
         let backlog = outlook.backlog_seconds();
-        let slot_wait = (f64::from(occupied(candidate)) + 1.0 - slots).max(0.0) * service / slots;
+        let slot_wait = (occupied + 1.0 - slots).max(0.0) * service / slots;
         let prefill = f64::from(ask.input_tokens) / rate;
         let saved = f64::from(outlook.cached_tokens.min(ask.input_tokens)) / rate;
-        let decode = ask.output_tokens * outlook.decode_seconds_per_token / slots;
+        let decode = ask.output_tokens * outlook.decode_seconds_per_token;
         let beyond =
             (backlog - peers.least_backlog_seconds).max(0.0) / weights.credit_half_seconds.max(f64::MIN_POSITIVE);
         let pressure = peers.least_backlog_seconds / weights.credit_double_seconds.max(f64::MIN_POSITIVE);
         Self {
             wait_seconds: backlog.max(slot_wait),
             prefill_seconds: prefill,
+            sharing_seconds: weights.sharing * decode * occupied.min(slots) / slots,
             network_seconds: candidate.network_seconds,
-            dollars: candidate.dollars_per_hour / 3_600.0 * (prefill - saved + decode),
+            dollars: candidate.dollars_per_hour / 3_600.0 * (prefill - saved + decode / slots),
             credit_seconds: weights.credit * saved * (1.0 + pressure) / (1.0 + beyond),
         }
     }
@@ -126,8 +134,8 @@ impl Forecast {
     /// All of it in seconds; may be below zero by the credit.
     #[must_use]
     pub fn seconds(&self, weights: &ForecastWeights) -> f64 {
-        self.wait_seconds + self.prefill_seconds + self.network_seconds + weights.seconds_per_dollar * self.dollars
-            - self.credit_seconds
+        let time = self.wait_seconds + self.prefill_seconds + self.sharing_seconds + self.network_seconds;
+        time + weights.seconds_per_dollar * self.dollars - self.credit_seconds
     }
 }
 
@@ -135,6 +143,7 @@ impl Forecast {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::Report;
     use super::*;
 
     const IDLE: Peers = Peers { service_seconds: 2.0, least_backlog_seconds: 0.0 };
@@ -154,6 +163,43 @@ mod tests {
         let candidate = Candidate { in_flight, dollars_per_hour, network_seconds: 0.1, ..Candidate::default() };
         let ask = Ask { input_tokens: 4_000, output_tokens: 100.0 };
         Forecast::of(&ask, &candidate, outlook, &IDLE, &ForecastWeights::default())
+    }
+
+    #[test]
+    fn nothing_waits_while_a_slot_is_free_and_company_slows() {
+        let of = |in_flight| {
+            let report = Some(Report { parallel: 4, ..Report::default() });
+            let candidate = Candidate { in_flight, report, service_seconds: Some(2.0), ..Candidate::default() };
+            let ask = Ask { input_tokens: 10, output_tokens: 100.0 };
+            let forecast = Forecast::of(&ask, &candidate, &outlook(0.0, 0), &IDLE, &ForecastWeights::default());
+            (forecast.wait_seconds, forecast.sharing_seconds)
+        };
+        // An answer takes a second, of which a full batch takes half as much again.
+        assert_eq!([0, 2, 3].map(of), [(0.0, 0.0), (0.0, 0.25), (0.0, 0.375)]);
+        // Two beyond the four slots: each waits for half a second of a slot's two seconds over four.
+        assert_eq!(of(5), (1.0, 0.5));
+    }
+
+    #[test]
+    fn the_load_of_other_gateways_counts_and_our_own_counts_once() {
+        let wait = |in_flight, report| {
+            let candidate = Candidate { in_flight, report: Some(report), ..Candidate::default() };
+            let ask = Ask { input_tokens: 10, output_tokens: 100.0 };
+            Forecast::of(&ask, &candidate, &outlook(0.0, 0), &IDLE, &ForecastWeights::default()).wait_seconds
+        };
+        let shared = wait(3, Report { running: 4, waiting: 6, parallel: 4, own_in_flight: 3 });
+        assert_eq!(shared, wait(10, Report { parallel: 4, ..Report::default() }));
+    }
+
+    #[test]
+    fn a_new_replica_is_held_to_the_worst_of_its_peers() {
+        let wait = |service_seconds| {
+            let candidate = Candidate { in_flight: 8, ..Candidate::default() };
+            let ask = Ask { input_tokens: 10, output_tokens: 100.0 };
+            let peers = Peers { service_seconds, ..IDLE };
+            Forecast::of(&ask, &candidate, &outlook(0.0, 0), &peers, &ForecastWeights::default()).wait_seconds
+        };
+        assert!(wait(5.0) > wait(1.0));
     }
 
     #[test]

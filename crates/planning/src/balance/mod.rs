@@ -1,28 +1,32 @@
 //! Which replica takes this request: filter, score, pick. Every score is in seconds.
 //!
 //! * [`filter`] says who may take it, and why the others may not.
-//! * [`score`] says how long the request would take there.
-//! * [`pick`] draws two of those who may, and takes the better.
-//! * [`forecast`] says it more closely, where more is known: rates, prompts still to be read, prefixes held.
-//! * [`informed`] takes the best of all by that forecast.
-//! * [`prefix`] remembers which prefixes a replica was sent.
+//! * [`forecast`] says how long the request would take there, and what it would cost.
+//! * [`pick`] takes the best of those who may.
+//! * [`ledger`] keeps what a sender learns of a replica: its [`backlog`] of prompts, its [`speed`], and prefixes.
+//! * [`rates`] keeps what replicas of a model show together.
+//! * [`chain`] names the blocks of a prompt, [`prefix`] remembers which of them a replica was sent.
 //! * [`ejection`] says when failures put a replica aside, and for how long.
 
+pub mod backlog;
+pub mod chain;
 pub mod ejection;
 pub mod filter;
 pub mod forecast;
-pub mod informed;
+pub mod ledger;
 pub mod pick;
 pub mod prefix;
-pub mod score;
+pub mod rates;
+pub mod speed;
 
+pub use chain::Chain;
 pub use ejection::{Ejection, EjectionPolicy};
 pub use filter::{Exclusion, Exclusions};
 pub use forecast::{Ask, Forecast, ForecastWeights, Outlook, Peers};
-pub use informed::{Choice, Offer, choose_informed};
-pub use pick::{Pick, choose_replica};
+pub use ledger::{Answered, Ledger, Prompt, Sent};
+pub use pick::{Choice, Offer, choose_replica};
 pub use prefix::PrefixMemory;
-pub use score::{Weights, expected_seconds};
+pub use rates::Fleet;
 
 /// Whether a replica answers its health probes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -70,4 +74,25 @@ pub struct Candidate {
     pub network_seconds: f64,
     /// Dollars an hour.
     pub dollars_per_hour: f64,
+}
+
+impl Candidate {
+    /// Requests that it computes at once: what it says, and `prior` when it does not.
+    #[must_use]
+    pub fn slots(&self, prior: u32) -> u32 {
+        match self.report.map_or(0, |report| report.parallel) {
+            0 => prior.max(1),
+            slots => slots,
+        }
+    }
+
+    /// Requests on it now: what others had there when it reported, and what this gateway has there now. The second part
+    /// needs no report: what was sent since is in it, and what has ended since is not.
+    #[must_use]
+    pub fn occupied(&self) -> u32 {
+        let others = self
+            .report
+            .map_or(0, |report| report.running.saturating_add(report.waiting).saturating_sub(report.own_in_flight));
+        others.saturating_add(self.in_flight)
+    }
 }

@@ -1,7 +1,7 @@
 //! Which prefixes a replica was sent lately, in bounded memory: what its cache is likely to hold.
 //!
-//! It is not the replica's cache, which the sender does not see. Blocks are named by a hash of everything up to their
-//! end, so a prefix is held as far as its leading blocks are known.
+//! It is not the replica's cache, which the sender does not see. Blocks are named by everything up to their end
+//! ([`super::chain`]), so a prefix is held as far as its leading blocks are known.
 
 use rustc_hash::FxHashSet;
 
@@ -21,10 +21,17 @@ impl PrefixMemory {
         Self { young: FxHashSet::default(), old: FxHashSet::default(), generation_blocks: (blocks / 2).max(1) }
     }
 
-    /// How many leading blocks of a prompt it remembers.
+    /// Remembers at most `blocks` from now on; a smaller bound takes effect as more is remembered.
+    pub fn bound(&mut self, blocks: usize) {
+        self.generation_blocks = (blocks / 2).max(1);
+    }
+
+    /// How many leading blocks of a prompt it remembers. A block is remembered only with all before it, so that the
+    /// last one is found by halving.
     #[must_use]
     pub fn matched(&self, blocks: &[u64]) -> usize {
-        blocks.iter().take_while(|block| self.young.contains(block) || self.old.contains(block)).count()
+        let holds = |block: &u64| self.young.contains(block) || self.old.contains(block);
+        if blocks.first().is_some_and(holds) { blocks.partition_point(holds) } else { 0 }
     }
 
     /// A prompt with these blocks was sent.
@@ -53,12 +60,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_leading_blocks_count() {
+    fn a_prefix_is_held_as_far_as_it_was_sent() {
         let mut memory = PrefixMemory::new(100);
         memory.remember(&[1, 2, 3]);
-        assert_eq!(memory.matched(&[1, 2, 9, 3]), 2);
-        assert_eq!(memory.matched(&[2, 3]), 2);
-        assert_eq!(memory.matched(&[9, 1]), 0);
+        assert_eq!(memory.matched(&[1, 2, 3, 4, 5]), 3);
+        assert_eq!(memory.matched(&[1, 2, 9, 10]), 2);
+        assert_eq!(memory.matched(&[8, 9]), 0);
+        assert_eq!(memory.matched(&[]), 0);
         memory.forget();
         assert_eq!(memory.matched(&[1]), 0);
     }
@@ -73,6 +81,29 @@ mod tests {
             prop_assert!(memory.young.len() + memory.old.len() <= bound);
             let latest = &sent[sent.len().saturating_sub(bound / 2)..];
             prop_assert!(latest.iter().all(|block| memory.matched(&[*block]) == 1));
+        }
+
+        /// What makes halving right: prompts of a tree, whose blocks are named by their way from the root.
+        #[test]
+        fn a_block_is_held_only_with_all_before_it(
+            bounds in proptest::collection::vec(2_usize..40, 1..4),
+            prompts in proptest::collection::vec(proptest::collection::vec(0_u64..3, 1..12), 1..60),
+        ) {
+            let named = |prompt: &[u64]| -> Vec<u64> {
+                prompt.iter().scan(1, |name, step| { *name = *name * 4 + step + 1; Some(*name) }).collect()
+            };
+            let mut memory = PrefixMemory::new(bounds[0]);
+            for (count, prompt) in prompts.iter().enumerate() {
+                memory.bound(bounds[count % bounds.len()]);
+                memory.remember(&named(prompt));
+                for prompt in &prompts {
+                    let blocks = named(prompt);
+                    let holds = |block: &u64| memory.young.contains(block) || memory.old.contains(block);
+                    let leading = blocks.iter().take_while(|block| holds(block)).count();
+                    prop_assert!(blocks[leading..].iter().all(|block| !holds(block)));
+                    prop_assert_eq!(memory.matched(&blocks), leading);
+                }
+            }
         }
     }
 }

@@ -3,9 +3,9 @@
 //! A policy is shown a request as it arrives, without the length of its answer, and the gateway's own counts: what it
 //! sent and what it has seen come back. It is never shown a replica's queue, its cache, or a later request.
 
-use planning::balance::score::decayed_mean;
 use planning::balance::{
-    Ask, Candidate, ForecastWeights, Health, Offer, Outlook, PrefixMemory, Report, choose_informed,
+    Answered, Ask, Candidate, Fleet, ForecastWeights, Health, Ledger, Offer, Outlook, Prompt, Report, Sent,
+    choose_replica,
 };
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -38,10 +38,6 @@ pub struct Seen {
     pub slots: u32,
     /// Dollars an hour.
     pub usd_per_hour: f64,
-    /// Prompt tokens that it reads in a second.
-    pub prefill_tokens_per_second: f64,
-    /// Seconds a token of an answer, alone.
-    pub decode_seconds_per_token: f64,
     /// Blocks of its memory.
     pub kv_blocks: u32,
     /// Tokens a block.
@@ -59,42 +55,27 @@ pub trait RoutePolicy {
     /// The replica for a request; nothing when none may serve it.
     fn choose(&mut self, request: &Asked<'_>, seen: &[Seen]) -> Option<usize>;
     /// The first token of a request came back.
-    fn first_token(&mut self, _replica: usize, _request: u32) {}
-    /// An answer came back whole: its length and the seconds since it was sent.
-    fn answered(&mut self, _replica: usize, _request: u32, _output_tokens: u32, _seconds: f64, _at_us: u64) {}
+    fn first_token(&mut self, _replica: usize, _request: u32, _at_us: u64) {}
+    /// An answer came back whole, and what the replica said of its tokens.
+    fn answered(&mut self, _replica: usize, _request: u32, _said: &Answered, _at_us: u64) {}
     /// What was sent under `request` is lost.
     fn lost(&mut self, _replica: usize, _request: u32) {}
     /// The number under which the world will speak of the request just placed.
     fn placed(&mut self, _replica: usize, _request: u32) {}
 }
 
-/// `planning::balance::choose_informed`, with the bookkeeping that a gateway would do.
+/// `planning::balance::choose_replica`, with the bookkeeping that the gateway does.
 #[derive(Debug)]
 pub struct Ours {
     weights: ForecastWeights,
     rng: SmallRng,
+    fleet: Fleet,
     ledgers: Vec<Ledger>,
-    /// Prompt tokens to be read of the request being placed, and of those placed, by number.
-    booking: f64,
-    booked: Vec<f64>,
-    output_tokens: f64,
+    /// The request being placed, and those placed, by number.
+    placing: Option<Sent>,
+    sent: Vec<Option<Sent>>,
     offers: Vec<Offer>,
 }
-
-#[derive(Debug)]
-struct Ledger {
-    prefixes: PrefixMemory,
-    backlog_tokens: f64,
-    service_seconds: Option<f64>,
-    served_us: u64,
-}
-
-/// Tokens of an answer assumed before the first has been seen.
-const PRIOR_OUTPUT_TOKENS: f64 = 256.0;
-/// Weight of one answer in the mean length of all.
-const OUTPUT_WEIGHT: f64 = 0.01;
-/// Time constant of a replica's mean service time.
-const SERVICE_TAU_SECONDS: f64 = 10.0;
 
 impl Ours {
     /// With these weights; ties are drawn from `seed`.
@@ -103,31 +84,27 @@ impl Ours {
         Self {
             weights,
             rng: SmallRng::seed_from_u64(seed),
+            fleet: Fleet::default(),
             ledgers: Vec::new(),
-            booking: 0.0,
-            booked: Vec::new(),
-            output_tokens: PRIOR_OUTPUT_TOKENS,
+            placing: None,
+            sent: Vec::new(),
             offers: Vec::new(),
         }
     }
 
-    fn settle(&mut self, replica: usize, request: u32) {
-        if let (Some(ledger), Some(tokens)) = (self.ledgers.get_mut(replica), self.booked.get_mut(request as usize)) {
-            ledger.backlog_tokens = (ledger.backlog_tokens - std::mem::take(tokens)).max(0.0);
-        }
+    fn of(&mut self, replica: usize, request: u32) -> Option<(&mut Ledger, &mut Sent, &mut Fleet)> {
+        let sent = self.sent.get_mut(request as usize)?.as_mut()?;
+        Some((self.ledgers.get_mut(replica)?, sent, &mut self.fleet))
     }
 }
 
-fn offer(seen: &Seen, ledger: &Ledger, request: &Asked<'_>) -> Offer {
-    let matched = if seen.may_serve() { ledger.prefixes.matched(request.blocks) as u32 } else { 0 };
-    // At least the last token is always read.
-    let cached_tokens = matched.saturating_mul(seen.block_tokens).min(request.input_tokens.saturating_sub(1));
+fn offer(seen: &Seen, ledger: &Ledger, prompt: &Prompt<'_>, fleet: &Fleet, now: f64) -> Offer {
     Offer {
         candidate: Candidate {
             health: if seen.is_up { Health::Up } else { Health::Down },
             report: Some(Report { parallel: seen.slots, ..Report::default() }),
             in_flight: seen.in_flight,
-            service_seconds: ledger.service_seconds,
+            service_seconds: ledger.service_seconds(),
             network_seconds: seen.network_seconds,
             dollars_per_hour: seen.usd_per_hour,
             ..Candidate::default()
@@ -135,10 +112,7 @@ fn offer(seen: &Seen, ledger: &Ledger, request: &Asked<'_>) -> Offer {
         outlook: Outlook {
             is_resident: seen.is_resident,
             window_tokens: Some(seen.kv_blocks.saturating_mul(seen.block_tokens)),
-            prefill_tokens_per_second: seen.prefill_tokens_per_second,
-            decode_seconds_per_token: seen.decode_seconds_per_token,
-            backlog_tokens: ledger.backlog_tokens,
-            cached_tokens,
+            ..ledger.outlook(prompt, fleet, now)
         },
     }
 }
@@ -146,55 +120,59 @@ fn offer(seen: &Seen, ledger: &Ledger, request: &Asked<'_>) -> Offer {
 impl RoutePolicy for Ours {
     fn choose(&mut self, request: &Asked<'_>, seen: &[Seen]) -> Option<usize> {
         for replica in seen.iter().skip(self.ledgers.len()) {
-            self.ledgers.push(Ledger {
-                prefixes: PrefixMemory::new(replica.kv_blocks as usize),
-                backlog_tokens: 0.0,
-                service_seconds: None,
-                served_us: 0,
-            });
+            self.ledgers.push(Ledger::new(replica.kv_blocks as usize));
         }
+        let now = seconds(request.at_us);
+        let prompt = Prompt {
+            tokens: request.input_tokens,
+            blocks: request.blocks,
+            block_tokens: seen.first().map_or(0.0, |replica| f64::from(replica.block_tokens)),
+            reuses: true,
+            streams: true,
+        };
         self.offers.clear();
-        self.offers.extend(seen.iter().zip(&self.ledgers).map(|(seen, ledger)| offer(seen, ledger, request)));
-        let ask = Ask { input_tokens: request.input_tokens, output_tokens: self.output_tokens };
-        let choice = choose_informed(&self.offers, &ask, &self.weights, &mut self.rng).ok()?;
+        let offers = seen.iter().zip(&self.ledgers);
+        self.offers.extend(offers.map(|(seen, ledger)| offer(seen, ledger, &prompt, &self.fleet, now)));
+        let ask = Ask { input_tokens: request.input_tokens, output_tokens: self.fleet.output_tokens() };
+        let choice = choose_replica(&self.offers, &ask, &self.weights, &mut self.rng).ok()?;
         if choice.despite.is_some() {
             return None;
         }
-        let to_read = request.input_tokens - self.offers[choice.index].outlook.cached_tokens;
-        self.booking = f64::from(to_read);
-        self.ledgers[choice.index].backlog_tokens += self.booking;
-        self.ledgers[choice.index].prefixes.remember(request.blocks);
+        let ledger = self.ledgers.get_mut(choice.index)?;
+        self.placing = Some(ledger.send(&prompt, &self.offers[choice.index], now));
         Some(choice.index)
     }
 
     fn placed(&mut self, _replica: usize, request: u32) {
         let at = request as usize;
-        if self.booked.len() <= at {
-            self.booked.resize(at + 1, 0.0);
+        if self.sent.len() <= at {
+            self.sent.resize(at + 1, None);
         }
-        self.booked[at] = self.booking;
+        self.sent[at] = self.placing.take();
     }
 
-    fn first_token(&mut self, replica: usize, request: u32) {
-        self.settle(replica, request);
+    fn first_token(&mut self, replica: usize, request: u32, at_us: u64) {
+        if let Some((ledger, sent, _)) = self.of(replica, request) {
+            ledger.first_token(sent, seconds(at_us));
+        }
     }
 
-    fn answered(&mut self, replica: usize, request: u32, output_tokens: u32, seconds: f64, at_us: u64) {
-        self.settle(replica, request);
-        self.output_tokens += OUTPUT_WEIGHT * (f64::from(output_tokens) - self.output_tokens);
-        if let Some(ledger) = self.ledgers.get_mut(replica) {
-            let elapsed = at_us.saturating_sub(ledger.served_us) as f64 / 1e6;
-            ledger.service_seconds = Some(decayed_mean(ledger.service_seconds, seconds, elapsed, SERVICE_TAU_SECONDS));
-            ledger.served_us = at_us;
+    fn answered(&mut self, replica: usize, request: u32, said: &Answered, at_us: u64) {
+        if let Some((ledger, sent, fleet)) = self.of(replica, request) {
+            ledger.answered(sent, said, fleet, seconds(at_us));
         }
     }
 
     fn lost(&mut self, replica: usize, request: u32) {
-        self.settle(replica, request);
-        if let Some(ledger) = self.ledgers.get_mut(replica) {
-            ledger.prefixes.forget();
+        if let Some((ledger, sent, _)) = self.of(replica, request) {
+            ledger.settle(sent);
+            ledger.forget();
         }
     }
+}
+
+fn seconds(at_us: u64) -> f64 {
+    at_us as f64 / 1e6
 }
 
 /// One after the other.

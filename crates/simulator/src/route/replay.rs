@@ -3,6 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use planning::balance::Answered;
+
 use super::engine::{Engine, Size, Started};
 use super::policy::{Asked, RoutePolicy, Seen, mixed};
 use super::requests::{Request, Requests};
@@ -68,6 +70,8 @@ struct Live {
     sent_us: u64,
     prefill_us: u64,
     decode_us: u64,
+    /// Prompt tokens that were found in the replica's cache.
+    cached_tokens: u32,
     first_seen: bool,
     /// A replica has it, or it travels there; nobody yet knows that it is lost.
     is_held: bool,
@@ -98,8 +102,6 @@ pub fn replay(world: &World, requests: &Requests, policy: &mut dyn RoutePolicy, 
         network_seconds: 0.0,
         slots: replica.slots,
         usd_per_hour: replica.usd_per_hour,
-        prefill_tokens_per_second: replica.prefill_tokens_per_second,
-        decode_seconds_per_token: replica.decode_us_per_token / US,
         kv_blocks: replica.kv_blocks,
         block_tokens: world.block_tokens,
     });
@@ -196,6 +198,7 @@ impl Replay<'_> {
             sent_us: at_us,
             prefill_us: 0,
             decode_us: 0,
+            cached_tokens: 0,
             first_seen: false,
             is_held: false,
         };
@@ -278,6 +281,7 @@ impl Replay<'_> {
                 Started::Reading { request: place, prefill_us, matched } => {
                     let live = &mut self.live[place as usize];
                     live.prefill_us = prefill_us;
+                    live.cached_tokens = matched.saturating_mul(self.world.block_tokens);
                     let attempt = live.attempt;
                     self.run.blocks_matched += u64::from(matched);
                     let request = self.request(place);
@@ -326,7 +330,7 @@ impl Replay<'_> {
 
     fn first_seen(&mut self, place: u32, at_us: u64) {
         let live = self.live[place as usize];
-        self.policy.first_token(live.replica as usize, place);
+        self.policy.first_token(live.replica as usize, place, at_us);
         if live.first_seen {
             return;
         }
@@ -340,9 +344,13 @@ impl Replay<'_> {
     fn done_seen(&mut self, place: u32, at_us: u64) {
         let live = self.live[place as usize];
         let replica = live.replica as usize;
-        let output_tokens = self.request(place).output_tokens;
-        let seconds = (at_us - live.sent_us) as f64 / US;
-        self.policy.answered(replica, place, output_tokens, seconds, at_us);
+        let request = self.request(place);
+        let said = Answered {
+            prompt_tokens: Some(f64::from(request.input_tokens)),
+            cached_tokens: Some(f64::from(live.cached_tokens.min(request.input_tokens.saturating_sub(1)))),
+            output_tokens: f64::from(request.output_tokens),
+        };
+        self.policy.answered(replica, place, &said, at_us);
         self.seen[replica].in_flight -= 1;
         self.run.completed += 1;
         self.forget(place);
