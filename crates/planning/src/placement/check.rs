@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 
-use super::problem::{PlacementError, Problem};
+use super::error::PlacementError;
+use super::problem::Problem;
 
 /// Most tasks of a problem.
 const MOST_TASKS: usize = 2_000;
 /// Most offers of a problem.
 const MOST_OFFERS: usize = 100_000;
+/// Most quotas of a problem.
+const MOST_QUOTAS: usize = 64;
 /// Most edges of a problem.
 const MOST_EDGES: usize = 20_000;
 /// Largest dollars, hours or gigabytes: sums of them stay well within whole nano-dollars.
@@ -25,6 +28,7 @@ pub(super) fn check(problem: &Problem) -> Result<Links, PlacementError> {
         ("tasks", problem.tasks.len(), MOST_TASKS),
         ("offers", problem.offers.len(), MOST_OFFERS),
         ("edges", problem.edges.len(), MOST_EDGES),
+        ("quotas", problem.quotas.len(), MOST_QUOTAS),
     ] {
         if count > most {
             return Err(PlacementError::TooMany { what, count, most });
@@ -34,6 +38,7 @@ pub(super) fn check(problem: &Problem) -> Result<Links, PlacementError> {
     tasks(problem)?;
     offers(problem)?;
     let index = names("task", problem.tasks.iter().map(|task| task.name.as_str()))?;
+    names("quota", problem.quotas.iter().map(|quota| quota.name.as_str()))?;
     names("offer", problem.offers.iter().map(|offer| offer.name.as_str()))?;
     let links = links(problem, &index)?;
     acyclic(problem, &links)?;

@@ -55,10 +55,10 @@ impl fmt::Display for Rejection {
 /// The first reason why `offer` may not run `task`, but for what depends on the price.
 #[must_use]
 pub fn rejection(task: &Task, offer: &Offer, outages: &[String]) -> Option<Rejection> {
-    let resides = |name: &String| *name == offer.jurisdiction || names_place(name, offer);
+    let resides = |name: &String| *name == offer.jurisdiction || offer.is_in(name);
     let rules = [
         (task.residency.is_empty() || task.residency.iter().any(resides), Rejection::Residency),
-        (!outages.iter().any(|name| names_place(name, offer)), Rejection::Outage),
+        (!outages.iter().any(|name| offer.is_in(name)), Rejection::Outage),
         (task.markets.is_empty() || task.markets.contains(&offer.market), Rejection::Market),
         (task.families.is_empty() || task.families.contains(&offer.family), Rejection::Family),
         (task.accelerators.is_empty() || task.accelerators.contains(&offer.accelerator), Rejection::Accelerator),
@@ -68,13 +68,4 @@ pub fn rejection(task: &Task, offer: &Offer, outages: &[String]) -> Option<Rejec
         (offer.quota.is_none_or(|left| left >= task.instances), Rejection::Quota),
     ];
     rules.into_iter().find(|(holds, _)| !holds).map(|(_, reason)| reason)
-}
-
-/// Whether `name` is the offer's cloud, region or zone.
-fn names_place(name: &str, offer: &Offer) -> bool {
-    let mut parts = name.split(':');
-    parts.next() == Some(&offer.cloud)
-        && parts.next().is_none_or(|region| region == offer.region)
-        && parts.next().is_none_or(|zone| zone == offer.zone)
-        && parts.next().is_none()
 }

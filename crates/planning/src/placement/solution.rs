@@ -1,18 +1,18 @@
 //! The plans, the proof that the first is best, and the reasons against everything else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::Money;
 use serde::Serialize;
 
 use super::cost::{Collapsed, Costs};
+use super::error::PlacementError;
 use super::filter::Rejection;
+use super::limits::Limits;
 use super::network::Label;
-use super::problem::{PlacementError, Problem};
-use super::search::{Effort, search};
-
-/// Times that the price of waiting is halved in looking for a plan within the budget.
-const BUDGET_ROUNDS: usize = 16;
+use super::problem::Problem;
+use super::search::{Effort, Found, search};
+use super::sites::Sites;
 
 /// A solved problem.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -44,17 +44,26 @@ pub struct Plan {
     pub offers: Vec<usize>,
 }
 
+impl Plan {
+    /// Whether the problem's budget pays for it.
+    fn is_paid(&self, problem: &Problem) -> bool {
+        problem.budget_usd.is_none_or(|usd| self.machines + self.egress <= Money::from_dollars(usd).0)
+    }
+}
+
 /// A constraint that costs money.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Binding {
     /// Which.
     pub constraint: Rejection,
+    /// Of all the tasks together, its name in the problem: that of a quota, or `budget_usd`. Empty for what each task asks.
+    pub name: String,
     /// Nano-dollars that the best plan would cost less without it.
     pub saves: i64,
 }
 
 /// Why an offer was not chosen for a task.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum WhyNot {
     /// It may not run the task.
     Rejected(Rejection),
@@ -65,6 +74,11 @@ pub enum WhyNot {
         /// That plan.
         plan: Plan,
     },
+    /// No plan that uses it keeps the quotas and the budget.
+    NoPlan {
+        /// Which of them, and by how much.
+        cause: PlacementError,
+    },
 }
 
 /// Solves a problem.
@@ -72,12 +86,7 @@ pub enum WhyNot {
 /// # Errors
 /// When the problem is malformed, a task has no offer left, or no plan keeps the budget.
 pub fn place(problem: &Problem) -> Result<Placement, PlacementError> {
-    let costs = Costs::new(problem)?;
-    let placement = solve(problem, &costs)?;
-    match problem.budget_usd {
-        Some(budget) => within(problem, &costs, placement, budget),
-        None => Ok(placement),
-    }
+    solve(problem, &Costs::new(problem)?)
 }
 
 /// Says what stands against `offer` for `task`, both by name.
@@ -96,9 +105,16 @@ pub fn why_not(problem: &Problem, task: &str, offer: &str) -> Result<WhyNot, Pla
     // Everything else is ruled out for this task; the reason given is never shown.
     let others = costs.task[at].iter_mut().enumerate().filter(|(other, _)| *other != on);
     others.for_each(|(_, cost)| *cost = Err(Rejection::Budget));
-    let with = solve(problem, &costs)?;
-    let plan = with.plans.into_iter().next().ok_or(PlacementError::Empty)?;
-    Ok(WhyNot::Dearer { by: plan.objective - best.objective, plan })
+    match solve(problem, &costs) {
+        Ok(with) => {
+            let plan = with.plans.into_iter().next().ok_or(PlacementError::Empty)?;
+            Ok(WhyNot::Dearer { by: plan.objective - best.objective, plan })
+        }
+        Err(cause @ (PlacementError::OverBudget { .. } | PlacementError::OverQuota { .. })) => {
+            Ok(WhyNot::NoPlan { cause })
+        }
+        Err(other) => Err(other),
+    }
 }
 
 /// Which constraints cost money, dearest first: each is lifted from all tasks at once and the problem solved again.
@@ -106,13 +122,22 @@ pub fn why_not(problem: &Problem, task: &str, offer: &str) -> Result<WhyNot, Pla
 /// # Errors
 /// Like [`place`].
 pub fn bindings(problem: &Problem, placement: &Placement) -> Result<Vec<Binding>, PlacementError> {
+    let reasons: BTreeSet<Rejection> = placement.rejected.iter().flat_map(|counts| counts.keys().copied()).collect();
+    let mut lifted: Vec<(Rejection, String, Problem)> =
+        reasons.into_iter().map(|reason| (reason, String::new(), lifted(problem, reason))).collect();
+    for at in 0..problem.quotas.len() {
+        let mut free = problem.clone();
+        let quota = free.quotas.remove(at);
+        lifted.push((Rejection::Quota, quota.name, free));
+    }
+    if problem.budget_usd.is_some() {
+        lifted.push((Rejection::Budget, "budget_usd".to_owned(), Problem { budget_usd: None, ..problem.clone() }));
+    }
     let mut found = Vec::new();
-    let reasons: std::collections::BTreeSet<Rejection> =
-        placement.rejected.iter().flat_map(|counts| counts.keys().copied()).collect();
-    for constraint in reasons {
-        let free = solve(problem, &Costs::new(&lifted(problem, constraint))?)?;
+    for (constraint, name, free) in lifted {
+        let free = solve(&free, &Costs::new(&free)?)?;
         if free.objective < placement.objective {
-            found.push(Binding { constraint, saves: placement.objective - free.objective });
+            found.push(Binding { constraint, name, saves: placement.objective - free.objective });
         }
     }
     found.sort_by_key(|binding| -binding.saves);
@@ -142,28 +167,81 @@ fn lifted(problem: &Problem, constraint: Rejection) -> Problem {
     problem
 }
 
+/// Solves a priced problem. Quotas and the budget are left out at first: plans that happen to keep them are the best with them
+/// too, and only when one does not is the problem solved again with everything.
 fn solve(problem: &Problem, costs: &Costs) -> Result<Placement, PlacementError> {
-    let collapsed = Collapsed::new(problem, costs)?;
-    let found = search(&collapsed.network, collapsed.network.domains(), Effort::default());
-    let mut plans: Vec<Vec<usize>> = Vec::new();
-    for (_, places) in &found.best {
-        plans.extend(variants(&collapsed, places));
+    let by_place = Sites::by_place(costs);
+    let mut found = plans(problem, costs, &by_place, None)?;
+    if problem.budget_usd.is_some() || !problem.quotas.is_empty() {
+        let sites = Sites::by_quota(problem, costs);
+        let collapsed = Collapsed::new(problem, costs, &sites)?;
+        let mut limits = sites.limits(problem, costs, &collapsed, true);
+        let mut keeps = |plan: &Plan| plan.is_paid(problem) && limits.allow(&labels(&sites, &plan.offers));
+        if !found.1.iter().all(&mut keeps) {
+            let nodes = found.0.nodes;
+            found = plans(problem, costs, &sites, Some(&mut limits))?;
+            found.0.nodes += nodes;
+        }
     }
-    let mut plans: Vec<Plan> = plans.into_iter().map(|offers| plan(problem, costs, offers)).collect();
-    plans.sort_by_key(|plan| plan.objective);
-    plans.truncate(Effort::default().plans);
-    let objective = plans.first().ok_or(PlacementError::Empty)?.objective;
+    let (found, plans) = found;
+    let Some(best) = plans.first() else { return Err(no_plan(problem, costs, &found)) };
     let count = |row: &Vec<Result<i64, Rejection>>| {
         let mut counts = BTreeMap::new();
         row.iter().filter_map(|cost| cost.err()).for_each(|reason| *counts.entry(reason).or_insert(0) += 1);
         counts
     };
     let rejected = costs.task.iter().map(count).collect();
-    Ok(Placement { objective, lower_bound: found.lower, plans, rejected, nodes: found.nodes })
+    Ok(Placement { objective: best.objective, lower_bound: found.lower, plans, rejected, nodes: found.nodes })
 }
 
-/// The cheapest offers in the places given, and each plan that differs from them in one task. The best three plans of all
-/// are among these of the best three assignments of places: two differences in one cost more than either alone.
+fn plans(
+    problem: &Problem,
+    costs: &Costs,
+    sites: &Sites,
+    mut limits: Option<&mut Limits>,
+) -> Result<(Found, Vec<Plan>), PlacementError> {
+    let collapsed = Collapsed::new(problem, costs, sites)?;
+    let effort = Effort::default();
+    let found = search(&collapsed.network, collapsed.network.domains(), limits.as_deref_mut(), effort);
+    let all = found.best.iter().flat_map(|(_, labels)| variants(&collapsed, labels));
+    let mut plans: Vec<Plan> = all.map(|offers| plan(problem, costs, offers)).collect();
+    // Offers of a label take the same of every quota, but a dearer one may break the budget.
+    plans.retain(|plan| limits.is_none() || plan.is_paid(problem));
+    plans.sort_by_key(|plan| plan.objective);
+    plans.truncate(effort.plans);
+    Ok((found, plans))
+}
+
+fn labels(sites: &Sites, offers: &[usize]) -> Vec<Label> {
+    offers.iter().map(|offer| sites.label_of[*offer]).collect()
+}
+
+/// Why nothing was found: what the cheapest plan within the quotas costs, or that the quotas alone allow none.
+fn no_plan(problem: &Problem, costs: &Costs, found: &Found) -> PlacementError {
+    if !found.is_complete {
+        return PlacementError::GaveUp { nodes: found.nodes };
+    }
+    let cheapest = || -> Result<i64, PlacementError> {
+        let sites = Sites::by_quota(problem, costs);
+        let collapsed = Collapsed::new(problem, costs, &sites)?;
+        let money = sites.money(problem, costs, &collapsed.network);
+        let mut limits = sites.limits(problem, costs, &collapsed, false);
+        let found = search(&money, money.domains(), Some(&mut limits), Effort { plans: 1, ..Effort::default() });
+        let names: Vec<&str> = problem.quotas.iter().map(|quota| quota.name.as_str()).collect();
+        let best = found.best.first().map(|(cost, _)| *cost);
+        best.ok_or_else(|| PlacementError::OverQuota { names: names.join(", ") })
+    };
+    match (cheapest(), problem.budget_usd) {
+        (Ok(cheapest), Some(budget_usd)) => {
+            PlacementError::OverBudget { cheapest_usd: Money(cheapest).dollars(), budget_usd }
+        }
+        (Err(error), _) => error,
+        (Ok(_), None) => PlacementError::GaveUp { nodes: found.nodes },
+    }
+}
+
+/// The cheapest offers with the labels given, and each plan that differs from them in one task. The best three plans of all
+/// are among these of the best three assignments of labels: two differences in one cost more than either alone.
 fn variants(collapsed: &Collapsed, places: &[Label]) -> Vec<Vec<usize>> {
     let kept: Vec<&[usize]> = collapsed
         .offers
@@ -186,50 +264,4 @@ fn variants(collapsed: &Collapsed, places: &[Label]) -> Vec<Vec<usize>> {
 fn plan(problem: &Problem, costs: &Costs, offers: Vec<usize>) -> Plan {
     let bill = costs.bill(problem, &offers);
     Plan { objective: bill.objective(), machines: bill.machines, egress: bill.egress, waiting: bill.waiting, offers }
-}
-
-/// Holds the budget. A plan that is best at a lower price of waiting is cheaper and slower; of those the fastest that the
-/// budget allows is taken. For a price λ' < λ with optimum v, every plan within the budget B costs at least
-/// (λ/λ')·v − (λ/λ' − 1)·B (Lagrange duality), which is the bound given; it may lie below the objective.
-fn within(problem: &Problem, costs: &Costs, placement: Placement, budget: f64) -> Result<Placement, PlacementError> {
-    let most = Money::from_dollars(budget).0;
-    let keeps = |plan: &Plan| plan.machines + plan.egress <= most;
-    if placement.plans.iter().all(keeps) {
-        return Ok(placement);
-    }
-    let lambda = problem.lambda_usd_per_hour;
-    let at = |lambda_usd_per_hour: f64| {
-        let other = Problem { lambda_usd_per_hour, ..problem.clone() };
-        solve(&other, &Costs::new(&other)?)
-    };
-    let cheapest = at(0.0)?;
-    if !keeps(&cheapest.plans[0]) {
-        let cheapest = &cheapest.plans[0];
-        let cheapest_usd = Money(cheapest.machines + cheapest.egress).dollars();
-        return Err(PlacementError::OverBudget { cheapest_usd, budget_usd: budget });
-    }
-    let (mut lower_bound, mut low, mut high) = (placement.lower_bound, 0.0, lambda);
-    let mut offers: Vec<Vec<usize>> = Vec::new();
-    let mut note = |found: &Placement| {
-        offers.extend(found.plans.iter().filter(|plan| keeps(plan)).map(|plan| plan.offers.clone()));
-    };
-    note(&placement);
-    note(&cheapest);
-    for _ in 0..BUDGET_ROUNDS {
-        let middle = f64::midpoint(low, high);
-        let found = at(middle)?;
-        note(&found);
-        let ratio = lambda / middle;
-        // Rounded down by a millionth part, so that no error of the arithmetic makes it too high.
-        let bound = ratio * found.lower_bound as f64 - (ratio - 1.0) * most as f64;
-        lower_bound = lower_bound.max((bound - bound.abs() * 1e-6) as i64);
-        if keeps(&found.plans[0]) { low = middle } else { high = middle }
-    }
-    offers.sort_unstable();
-    offers.dedup();
-    let mut plans: Vec<Plan> = offers.into_iter().map(|offers| plan(problem, costs, offers)).collect();
-    plans.sort_by_key(|plan| plan.objective);
-    plans.truncate(Effort::default().plans);
-    let objective = plans.first().ok_or(PlacementError::Empty)?.objective;
-    Ok(Placement { objective, lower_bound: lower_bound.min(objective), plans, ..placement })
 }

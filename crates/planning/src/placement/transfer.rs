@@ -9,8 +9,9 @@ use domain::Money;
 
 use super::classes::Classes;
 use super::cost::Bill;
+use super::error::PlacementError;
 use super::network::Label;
-use super::problem::{PlacementError, Problem, Task};
+use super::problem::{Problem, Task};
 use crate::egress::{Bytes, EgressError, Ledger, Place, Schedule, schedule};
 
 /// Bits of a gigabyte of 2³⁰ bytes over bits of a gigabit of 10⁹, over the seconds of an hour.
@@ -99,7 +100,8 @@ impl Transfers {
     }
 
     /// What a task's fixed data costs when it runs in `place`.
-    pub(super) fn fixed(&self, task: &Task, place: Label) -> Bill {
+    #[must_use]
+    pub fn fixed(&self, task: &Task, place: Label) -> Bill {
         let inputs = task.inputs.iter().map(|data| (self.rate(self.label(&data.place), place), data.gb));
         let outputs = task.outputs.iter().map(|data| (self.rate(place, self.label(&data.place)), data.gb));
         let mut bill = Bill::default();

@@ -79,6 +79,9 @@ pub struct PlanReport {
 pub struct BindingReport {
     /// Which.
     pub constraint: Rejection,
+    /// The quota's name, or `budget_usd`; absent for what each task asks.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
     /// What the best plan would cost less without it.
     pub saves_usd: f64,
 }
@@ -96,6 +99,7 @@ pub fn place(args: &PlaceArgs) -> Result<PlaceReport, SimulationError> {
             let binding = placement::bindings(&problem, &found).map_err(at_fault)?;
             let binding = binding.into_iter().map(|binding| BindingReport {
                 constraint: binding.constraint,
+                name: binding.name,
                 saves_usd: Money(binding.saves).dollars(),
             });
             let names = problem.tasks.iter().map(|task| task.name.clone());
@@ -123,12 +127,9 @@ pub fn read_problem(path: &Path) -> Result<Problem, SimulationError> {
 }
 
 fn ilp_report(problem: &Problem, path: &Path) -> Result<PlaceReport, SimulationError> {
-    if problem.budget_usd.is_some() {
-        return Err(SimulationError::malformed(path, "the ilp solver knows no budget_usd"));
-    }
     let started = Instant::now();
     let costs = Costs::new(problem).map_err(|error| SimulationError::malformed(path, error.to_string()))?;
-    let offers = ilp::solve(&costs).map_err(|cause| SimulationError::malformed(path, cause))?;
+    let offers = ilp::solve(problem, &costs).map_err(|cause| SimulationError::malformed(path, cause))?;
     let seconds = started.elapsed().as_secs_f64();
     let bill = costs.bill(problem, &offers);
     let objective = bill.objective();
@@ -168,5 +169,6 @@ fn explain(problem: &Problem, asked: &str, path: &Path) -> Result<String, Simula
         WhyNot::Rejected(reason) => format!("{offer} may not run {task}: {reason}"),
         WhyNot::Dearer { by: 0, .. } => format!("{offer} for {task} is part of a plan as cheap as the best"),
         WhyNot::Dearer { by, .. } => format!("the best plan with {offer} for {task} costs {} more", Money(by)),
+        WhyNot::NoPlan { cause } => format!("no plan has {offer} for {task}: {cause}"),
     })
 }

@@ -6,6 +6,7 @@
 mod autoscale;
 mod batch;
 mod place;
+mod place_limits;
 mod route;
 mod scenario;
 mod serve;
