@@ -44,7 +44,7 @@ pub struct EdgeCosts {
 pub struct Bill {
     /// Nano-dollars of machines.
     pub machines: i64,
-    /// Nano-dollars of egress.
+    /// Nano-dollars of egress, with the relays' machines.
     pub egress: i64,
     /// Nano-dollars of λ × transfer time.
     pub waiting: i64,
@@ -73,7 +73,10 @@ impl Costs {
         let transfers = Transfers::new(problem)?;
         let place_of: Vec<Label> = problem.offers.iter().map(|offer| transfers.label(&offer.place())).collect();
         let task = problem.tasks.iter().map(|task| row(problem, task, &place_of, &transfers)).collect();
-        let edge = |(from, to, gb): (usize, usize, f64)| EdgeCosts { from, to, amounts: transfers.amounts(gb) };
+        let edge = |(from, to, gb): (usize, usize, f64)| {
+            let tasks = [&problem.tasks[from], &problem.tasks[to]];
+            EdgeCosts { from, to, amounts: transfers.amounts(gb, &tasks) }
+        };
         Ok(Self { task, edges: links.into_iter().map(edge).collect(), place_of, transfers })
     }
 

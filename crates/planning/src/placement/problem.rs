@@ -21,6 +21,9 @@ pub struct Problem {
     /// Most dollars that the whole may cost (machines and egress, without λ).
     #[serde(default)]
     pub budget_usd: Option<f64>,
+    /// Places through which data may go on its way, one for each transfer at most.
+    #[serde(default)]
+    pub relays: Vec<Relay>,
     /// Quotas that tasks draw on together.
     #[serde(default)]
     pub quotas: Vec<Quota>,
@@ -209,6 +212,35 @@ pub enum Market {
     OnDemand,
     /// May be taken back.
     Spot,
+}
+
+/// A place that passes data on.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Relay {
+    /// The place, like `aws:ca-central-1`.
+    pub place: String,
+    /// The jurisdiction it lies in, like `eu`; the data's residency holds for it too.
+    #[serde(default)]
+    pub jurisdiction: String,
+    /// Dollars for an hour of the machine that passes the data on, while it comes in and while it goes out.
+    #[serde(default)]
+    pub usd_per_hour: f64,
+}
+
+impl Relay {
+    /// Whether data of this task may go through it.
+    #[must_use]
+    pub fn may_pass(&self, task: &Task) -> bool {
+        let resides = |name: &String| *name == self.jurisdiction || self.is_in(name);
+        task.residency.is_empty() || task.residency.iter().any(resides)
+    }
+
+    /// Whether `name` is its cloud or its place.
+    #[must_use]
+    pub fn is_in(&self, name: &str) -> bool {
+        name == self.place || self.place.split_once(':').is_some_and(|(cloud, _)| cloud == name)
+    }
 }
 
 /// Capacity that all tasks which may run at once share. Tasks may run at once unless the edges put one before the other.

@@ -1,11 +1,11 @@
-//! The plans, the proof that the first is best, and the reasons against everything else.
+//! The plans, and the proof that the first is best.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use domain::Money;
 use serde::Serialize;
 
-use super::cost::{Collapsed, Costs};
+use super::cost::{Bill, Collapsed, Costs};
 use super::error::PlacementError;
 use super::filter::Rejection;
 use super::limits::Limits;
@@ -13,6 +13,7 @@ use super::network::Label;
 use super::problem::Problem;
 use super::search::{Effort, Found, search};
 use super::sites::Sites;
+use super::transfer::Relayed;
 
 /// A solved problem.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -36,49 +37,38 @@ pub struct Plan {
     pub objective: i64,
     /// Nano-dollars of machines.
     pub machines: i64,
-    /// Nano-dollars of egress.
+    /// Nano-dollars of egress, with the relays' machines.
     pub egress: i64,
     /// Nano-dollars of λ × transfer time.
     pub waiting: i64,
     /// The offer of each task, by number.
     pub offers: Vec<usize>,
+    /// What goes through a relay on its way.
+    pub relays: Vec<Relayed>,
 }
 
 impl Plan {
+    /// What it is to run each task on one of `offers`.
+    #[must_use]
+    pub fn new(problem: &Problem, costs: &Costs, offers: Vec<usize>) -> Self {
+        let bill = costs.bill(problem, &offers);
+        let place = |task: usize| costs.place_of[offers[task]];
+        let fixed = problem.tasks.iter().enumerate();
+        let mut relays: Vec<Relayed> =
+            fixed.flat_map(|(at, task)| costs.transfers.fixed_relays(task, place(at))).collect();
+        relays.extend(costs.edges.iter().filter_map(|edge| {
+            let via = edge.amounts.via[costs.transfers.rate(place(edge.from), place(edge.to))]?;
+            let name = |task: usize| problem.tasks[task].name.clone();
+            Some(Relayed { from: name(edge.from), to: name(edge.to), via: costs.transfers.relay_place(via) })
+        }));
+        let Bill { machines, egress, waiting } = bill;
+        Self { objective: bill.objective(), machines, egress, waiting, offers, relays }
+    }
+
     /// Whether the problem's budget pays for it.
     fn is_paid(&self, problem: &Problem) -> bool {
         problem.budget_usd.is_none_or(|usd| self.machines + self.egress <= Money::from_dollars(usd).0)
     }
-}
-
-/// A constraint that costs money.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Binding {
-    /// Which.
-    pub constraint: Rejection,
-    /// Of all the tasks together, its name in the problem: that of a quota, or `budget_usd`. Empty for what each task asks.
-    pub name: String,
-    /// Nano-dollars that the best plan would cost less without it.
-    pub saves: i64,
-}
-
-/// Why an offer was not chosen for a task.
-#[derive(Debug, Clone, PartialEq)]
-pub enum WhyNot {
-    /// It may not run the task.
-    Rejected(Rejection),
-    /// The best plan that uses it costs this many nano-dollars more; none when it is as good as the best.
-    Dearer {
-        /// Nano-dollars.
-        by: i64,
-        /// That plan.
-        plan: Plan,
-    },
-    /// No plan that uses it keeps the quotas and the budget.
-    NoPlan {
-        /// Which of them, and by how much.
-        cause: PlacementError,
-    },
 }
 
 /// Solves a problem.
@@ -89,87 +79,9 @@ pub fn place(problem: &Problem) -> Result<Placement, PlacementError> {
     solve(problem, &Costs::new(problem)?)
 }
 
-/// Says what stands against `offer` for `task`, both by name.
-///
-/// # Errors
-/// Like [`place`], and when there is no such task or offer.
-pub fn why_not(problem: &Problem, task: &str, offer: &str) -> Result<WhyNot, PlacementError> {
-    let unknown = |kind, name: &str| PlacementError::Unknown { kind, name: name.to_owned() };
-    let at = problem.tasks.iter().position(|other| other.name == task).ok_or_else(|| unknown("task", task))?;
-    let on = problem.offers.iter().position(|other| other.name == offer).ok_or_else(|| unknown("offer", offer))?;
-    let mut costs = Costs::new(problem)?;
-    if let Err(reason) = costs.task[at][on] {
-        return Ok(WhyNot::Rejected(reason));
-    }
-    let best = solve(problem, &costs)?;
-    // Everything else is ruled out for this task; the reason given is never shown.
-    let others = costs.task[at].iter_mut().enumerate().filter(|(other, _)| *other != on);
-    others.for_each(|(_, cost)| *cost = Err(Rejection::Budget));
-    match solve(problem, &costs) {
-        Ok(with) => {
-            let plan = with.plans.into_iter().next().ok_or(PlacementError::Empty)?;
-            Ok(WhyNot::Dearer { by: plan.objective - best.objective, plan })
-        }
-        Err(cause @ (PlacementError::OverBudget { .. } | PlacementError::OverQuota { .. })) => {
-            Ok(WhyNot::NoPlan { cause })
-        }
-        Err(other) => Err(other),
-    }
-}
-
-/// Which constraints cost money, dearest first: each is lifted from all tasks at once and the problem solved again.
-///
-/// # Errors
-/// Like [`place`].
-pub fn bindings(problem: &Problem, placement: &Placement) -> Result<Vec<Binding>, PlacementError> {
-    let reasons: BTreeSet<Rejection> = placement.rejected.iter().flat_map(|counts| counts.keys().copied()).collect();
-    let mut lifted: Vec<(Rejection, String, Problem)> =
-        reasons.into_iter().map(|reason| (reason, String::new(), lifted(problem, reason))).collect();
-    for at in 0..problem.quotas.len() {
-        let mut free = problem.clone();
-        let quota = free.quotas.remove(at);
-        lifted.push((Rejection::Quota, quota.name, free));
-    }
-    if problem.budget_usd.is_some() {
-        lifted.push((Rejection::Budget, "budget_usd".to_owned(), Problem { budget_usd: None, ..problem.clone() }));
-    }
-    let mut found = Vec::new();
-    for (constraint, name, free) in lifted {
-        let free = solve(&free, &Costs::new(&free)?)?;
-        if free.objective < placement.objective {
-            found.push(Binding { constraint, name, saves: placement.objective - free.objective });
-        }
-    }
-    found.sort_by_key(|binding| -binding.saves);
-    Ok(found)
-}
-
-fn lifted(problem: &Problem, constraint: Rejection) -> Problem {
-    let mut problem = problem.clone();
-    if constraint == Rejection::Outage {
-        problem.outages.clear();
-    }
-    problem.offers.iter_mut().filter(|_| constraint == Rejection::Quota).for_each(|offer| offer.quota = None);
-    for task in &mut problem.tasks {
-        match constraint {
-            Rejection::Residency => task.residency.clear(),
-            Rejection::Market => task.markets.clear(),
-            Rejection::Family => task.families.clear(),
-            Rejection::Accelerator => task.accelerators.clear(),
-            Rejection::Processors => task.vcpus = 0.0,
-            Rejection::Memory => task.memory_gib = 0.0,
-            Rejection::AcceleratorMemory => task.accelerator_memory_gib = 0.0,
-            Rejection::Budget => task.budget_usd = None,
-            // The first two are dealt with above; the third is a fact and no rule.
-            Rejection::Quota | Rejection::Outage | Rejection::NeverFinishes => {}
-        }
-    }
-    problem
-}
-
 /// Solves a priced problem. Quotas and the budget are left out at first: plans that happen to keep them are the best with them
 /// too, and only when one does not is the problem solved again with everything.
-fn solve(problem: &Problem, costs: &Costs) -> Result<Placement, PlacementError> {
+pub(super) fn solve(problem: &Problem, costs: &Costs) -> Result<Placement, PlacementError> {
     let by_place = Sites::by_place(costs);
     let mut found = plans(problem, costs, &by_place, None)?;
     if problem.budget_usd.is_some() || !problem.quotas.is_empty() {
@@ -204,7 +116,7 @@ fn plans(
     let effort = Effort::default();
     let found = search(&collapsed.network, collapsed.network.domains(), limits.as_deref_mut(), effort);
     let all = found.best.iter().flat_map(|(_, labels)| variants(&collapsed, labels));
-    let mut plans: Vec<Plan> = all.map(|offers| plan(problem, costs, offers)).collect();
+    let mut plans: Vec<Plan> = all.map(|offers| Plan::new(problem, costs, offers)).collect();
     // Offers of a label take the same of every quota, but a dearer one may break the budget.
     plans.retain(|plan| limits.is_none() || plan.is_paid(problem));
     plans.sort_by_key(|plan| plan.objective);
@@ -259,9 +171,4 @@ fn variants(collapsed: &Collapsed, places: &[Label]) -> Vec<Vec<usize>> {
         }
     }
     plans
-}
-
-fn plan(problem: &Problem, costs: &Costs, offers: Vec<usize>) -> Plan {
-    let bill = costs.bill(problem, &offers);
-    Plan { objective: bill.objective(), machines: bill.machines, egress: bill.egress, waiting: bill.waiting, offers }
 }

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use domain::Money;
-use planning::placement::{self, Costs, PlacementError, Plan, Problem, Rejection, WhyNot};
+use planning::placement::{self, Costs, PlacementError, Plan, Problem, Rejection, Relayed, WhyNot};
 use serde::Serialize;
 
 pub use self::ilp::solve as solve_as_ilp;
@@ -72,6 +72,9 @@ pub struct PlanReport {
     pub waiting_usd: f64,
     /// The offer of each task, by name.
     pub offers: BTreeMap<String, String>,
+    /// What goes through a relay on its way: from and to which task or place, and through which place.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub relays: Vec<Relayed>,
 }
 
 /// One constraint in dollars.
@@ -131,9 +134,8 @@ fn ilp_report(problem: &Problem, path: &Path) -> Result<PlaceReport, SimulationE
     let costs = Costs::new(problem).map_err(|error| SimulationError::malformed(path, error.to_string()))?;
     let offers = ilp::solve(problem, &costs).map_err(|cause| SimulationError::malformed(path, cause))?;
     let seconds = started.elapsed().as_secs_f64();
-    let bill = costs.bill(problem, &offers);
-    let objective = bill.objective();
-    let plan = Plan { objective, machines: bill.machines, egress: bill.egress, waiting: bill.waiting, offers };
+    let plan = Plan::new(problem, &costs, offers);
+    let objective = plan.objective;
     Ok(PlaceReport {
         objective: Money(objective).dollars(),
         lower_bound: Money(objective).dollars(),
@@ -154,6 +156,7 @@ fn plan_report(problem: &Problem, plan: &Plan) -> PlanReport {
         egress_usd: Money(plan.egress).dollars(),
         waiting_usd: Money(plan.waiting).dollars(),
         offers: tasks.zip(plan.offers.iter().map(name)).collect(),
+        relays: plan.relays.clone(),
     }
 }
 
