@@ -33,6 +33,14 @@ impl Moved {
         Self { width, own: network.unary.concat(), sides: vec![0; 2 * width * network.edges.len()] }
     }
 
+    /// Goes over from the costs of one network to those of another, which differ in their prices alone.
+    pub(super) fn reprice(&mut self, before: &Network, after: &Network) {
+        let rows = self.own.chunks_exact_mut(self.width.max(1)).zip(before.unary.iter().zip(&after.unary));
+        for (own, (before, after)) in rows {
+            own.iter_mut().zip(before.iter().zip(after)).for_each(|(own, (before, after))| *own += after - before);
+        }
+    }
+
     /// Moves costs for at most `most` rounds, or until the bound is `enough`, or a round closes less than a `patience`th of the
     /// gap to `enough`. Returns the bound, and whether it still rose well.
     pub(super) fn ascend(

@@ -2,12 +2,17 @@
 
 use std::collections::HashMap;
 
-use super::problem::{PlacementError, Problem};
+use super::error::PlacementError;
+use super::problem::Problem;
 
 /// Most tasks of a problem.
 const MOST_TASKS: usize = 2_000;
 /// Most offers of a problem.
 const MOST_OFFERS: usize = 100_000;
+/// Most relays of a problem.
+const MOST_RELAYS: usize = 16;
+/// Most quotas of a problem.
+const MOST_QUOTAS: usize = 64;
 /// Most edges of a problem.
 const MOST_EDGES: usize = 20_000;
 /// Largest dollars, hours or gigabytes: sums of them stay well within whole nano-dollars.
@@ -25,6 +30,8 @@ pub(super) fn check(problem: &Problem) -> Result<Links, PlacementError> {
         ("tasks", problem.tasks.len(), MOST_TASKS),
         ("offers", problem.offers.len(), MOST_OFFERS),
         ("edges", problem.edges.len(), MOST_EDGES),
+        ("relays", problem.relays.len(), MOST_RELAYS),
+        ("quotas", problem.quotas.len(), MOST_QUOTAS),
     ] {
         if count > most {
             return Err(PlacementError::TooMany { what, count, most });
@@ -34,6 +41,8 @@ pub(super) fn check(problem: &Problem) -> Result<Links, PlacementError> {
     tasks(problem)?;
     offers(problem)?;
     let index = names("task", problem.tasks.iter().map(|task| task.name.as_str()))?;
+    names("relay", problem.relays.iter().map(|relay| relay.place.as_str()))?;
+    names("quota", problem.quotas.iter().map(|quota| quota.name.as_str()))?;
     names("offer", problem.offers.iter().map(|offer| offer.name.as_str()))?;
     let links = links(problem, &index)?;
     acyclic(problem, &links)?;
@@ -49,6 +58,9 @@ fn settings(problem: &Problem) -> Result<(), PlacementError> {
     above_zero("bandwidth.between_clouds_gbps", bandwidth.between_clouds_gbps)?;
     for (at, pair) in bandwidth.pairs.iter().enumerate() {
         above_zero(&format!("bandwidth.pairs[{at}].gbps"), pair.gbps)?;
+    }
+    for (at, relay) in problem.relays.iter().enumerate() {
+        amount(&format!("relays[{at}].usd_per_hour"), relay.usd_per_hour)?;
     }
     for (at, row) in problem.egress.iter().enumerate() {
         amount(&format!("egress[{at}].usd_per_gb"), row.usd_per_gb)?;

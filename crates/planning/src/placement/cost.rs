@@ -5,9 +5,11 @@ use std::collections::HashMap;
 use domain::Money;
 
 use super::check::check;
+use super::error::PlacementError;
 use super::filter::{Rejection, rejection};
 use super::network::{FORBIDDEN, Label, Network, NetworkEdge};
-use super::problem::{Checkpoint, Offer, PlacementError, Problem, Task};
+use super::problem::{Checkpoint, Offer, Problem, Task};
+use super::sites::Sites;
 use super::transfer::{Amounts, Transfers};
 
 /// Longest expected hours of a task that are still a plan: a hundred years.
@@ -42,7 +44,7 @@ pub struct EdgeCosts {
 pub struct Bill {
     /// Nano-dollars of machines.
     pub machines: i64,
-    /// Nano-dollars of egress.
+    /// Nano-dollars of egress, with the relays' machines.
     pub egress: i64,
     /// Nano-dollars of λ × transfer time.
     pub waiting: i64,
@@ -71,7 +73,10 @@ impl Costs {
         let transfers = Transfers::new(problem)?;
         let place_of: Vec<Label> = problem.offers.iter().map(|offer| transfers.label(&offer.place())).collect();
         let task = problem.tasks.iter().map(|task| row(problem, task, &place_of, &transfers)).collect();
-        let edge = |(from, to, gb): (usize, usize, f64)| EdgeCosts { from, to, amounts: transfers.amounts(gb) };
+        let edge = |(from, to, gb): (usize, usize, f64)| {
+            let tasks = [&problem.tasks[from], &problem.tasks[to]];
+            EdgeCosts { from, to, amounts: transfers.amounts(gb, &tasks) }
+        };
         Ok(Self { task, edges: links.into_iter().map(edge).collect(), place_of, transfers })
     }
 
@@ -107,6 +112,9 @@ fn row(problem: &Problem, task: &Task, place_of: &[Label], transfers: &Transfers
     let cost = |(offer, place): (&Offer, &Label)| {
         if let Some(reason) = rejection(task, offer, &problem.outages) {
             return Err(reason);
+        }
+        if !problem.quotas.iter().all(|quota| quota.holds(task, offer)) {
+            return Err(Rejection::Quota);
         }
         let machines = machines(task, offer).ok_or(Rejection::NeverFinishes)?;
         if task.budget_usd.is_some_and(|most| machines > Money::from_dollars(most).0) {
@@ -150,46 +158,45 @@ pub fn expected_hours(task: &Task, offer: &Offer) -> Option<f64> {
     (hours + offer.boot_hours <= LONGEST_HOURS).then_some(hours + offer.boot_hours)
 }
 
-/// A problem with one candidate for each task and place.
+/// A problem with one candidate for each task and label.
 #[derive(Debug, Clone)]
 pub struct Collapsed {
     /// The numbers that are left to solve.
     pub network: Network,
-    /// By task and place: offers that may run it there, cheapest first, at most three.
+    /// By task and label: offers that may run it there, cheapest first, at most three.
     pub offers: Vec<HashMap<Label, Vec<usize>>>,
 }
 
 impl Collapsed {
-    /// Keeps the cheapest offers of each task in each place. Exact: what an edge costs depends on the places alone, so a plan
-    /// with a dearer offer of a place is never better than the one with its cheapest.
+    /// Keeps the cheapest offers of each task with each label. Exact: offers of a label differ in price alone, so a plan with a
+    /// dearer one is never better than the same with the cheapest.
     ///
     /// # Errors
     /// When no offer is left for a task.
-    pub fn new(problem: &Problem, costs: &Costs) -> Result<Self, PlacementError> {
-        let places = costs.transfers.places.len();
-        let mut unary = vec![vec![FORBIDDEN; places]; costs.task.len()];
+    pub fn new(problem: &Problem, costs: &Costs, sites: &Sites) -> Result<Self, PlacementError> {
+        let mut unary = vec![vec![FORBIDDEN; sites.place_of.len()]; costs.task.len()];
         let mut offers = Vec::with_capacity(costs.task.len());
         for (task, row) in costs.task.iter().enumerate() {
-            let kept = cheapest_of_each(row, &costs.place_of);
+            let kept = cheapest_of_each(row, &sites.label_of);
             if kept.is_empty() {
                 return Err(no_offer(&problem.tasks[task], row));
             }
-            for (place, kept) in &kept {
-                unary[task][*place as usize] = row[kept[0]].unwrap_or(FORBIDDEN);
+            for (label, kept) in &kept {
+                unary[task][*label as usize] = row[kept[0]].unwrap_or(FORBIDDEN);
             }
             offers.push(kept);
         }
         let edge = |edge: &EdgeCosts| NetworkEdge { from: edge.from, to: edge.to, prices: edge.amounts.total.clone() };
         let edges = costs.edges.iter().map(edge).collect();
-        let place_of = (0..places as Label).collect();
-        Ok(Self { network: Network::new(unary, edges, place_of, costs.transfers.classes.clone()), offers })
+        let classes = costs.transfers.classes.clone();
+        Ok(Self { network: Network::new(unary, edges, sites.place_of.clone(), classes), offers })
     }
 }
 
-fn cheapest_of_each(row: &[Result<i64, Rejection>], place_of: &[Label]) -> HashMap<Label, Vec<usize>> {
+fn cheapest_of_each(row: &[Result<i64, Rejection>], label_of: &[Label]) -> HashMap<Label, Vec<usize>> {
     let mut kept: HashMap<Label, Vec<usize>> = HashMap::new();
     for (offer, cost) in row.iter().enumerate().filter_map(|(offer, cost)| Some((offer, cost.ok()?))) {
-        let best = kept.entry(place_of[offer]).or_default();
+        let best = kept.entry(label_of[offer]).or_default();
         let at = best.partition_point(|other| row[*other].is_ok_and(|other| other <= cost));
         if at < 3 {
             best.insert(at, offer);

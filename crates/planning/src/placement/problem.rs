@@ -4,81 +4,6 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::egress::EgressError;
-
-/// What is wrong with a problem, or why it has no solution.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum PlacementError {
-    /// A number is out of its range.
-    #[error("{field} is {value}: it must be {wanted}")]
-    Number {
-        /// Which, like `tasks[3].hours`.
-        field: String,
-        /// What it is.
-        value: f64,
-        /// What it must be.
-        wanted: &'static str,
-    },
-    /// Two tasks, or two offers, share a name.
-    #[error("{kind} {name:?} is there twice")]
-    Twice {
-        /// Task or offer.
-        kind: &'static str,
-        /// Its name.
-        name: String,
-    },
-    /// A name refers to nothing.
-    #[error("there is no {kind} {name:?}")]
-    Unknown {
-        /// Task or offer.
-        kind: &'static str,
-        /// The name.
-        name: String,
-    },
-    /// There is nothing to place, or nothing to place it on.
-    #[error("a problem needs at least one task and one offer")]
-    Empty,
-    /// There is more than is solved here.
-    #[error("{count} {what} are more than the {most} allowed")]
-    TooMany {
-        /// Tasks, offers or edges.
-        what: &'static str,
-        /// How many there are.
-        count: usize,
-        /// How many there may be.
-        most: usize,
-    },
-    /// The edges go round.
-    #[error("the edges form a cycle through task {0:?}")]
-    Cycle(String),
-    /// A pair of places has no price.
-    #[error("no price from {from} to {to}: {cause}; add a row to `egress`")]
-    Unpriced {
-        /// Where the data leaves.
-        from: String,
-        /// Where it goes.
-        to: String,
-        /// What the price list says.
-        cause: EgressError,
-    },
-    /// Every offer was filtered out for a task.
-    #[error("no offer can run task {task:?}: {reasons}")]
-    NoOffer {
-        /// Its name.
-        task: String,
-        /// How many offers fell to each reason.
-        reasons: String,
-    },
-    /// The cheapest plan costs more than the budget.
-    #[error("the cheapest plan costs ${cheapest_usd:.4} and the budget is ${budget_usd:.4}")]
-    OverBudget {
-        /// Dollars of the cheapest plan.
-        cheapest_usd: f64,
-        /// Dollars allowed.
-        budget_usd: f64,
-    },
-}
-
 /// Tasks, offers, and what moves between them.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -96,6 +21,12 @@ pub struct Problem {
     /// Most dollars that the whole may cost (machines and egress, without λ).
     #[serde(default)]
     pub budget_usd: Option<f64>,
+    /// Places through which data may go on its way, one for each transfer at most.
+    #[serde(default)]
+    pub relays: Vec<Relay>,
+    /// Quotas that tasks draw on together.
+    #[serde(default)]
+    pub quotas: Vec<Quota>,
     /// Places that are out: `aws`, `aws:us-east-1` or `aws:us-east-1:us-east-1a`.
     #[serde(default)]
     pub outages: Vec<String>,
@@ -260,6 +191,16 @@ impl Offer {
     pub fn place(&self) -> String {
         format!("{}:{}", self.cloud, self.region)
     }
+
+    /// Whether `name` is its cloud, region or zone.
+    #[must_use]
+    pub fn is_in(&self, name: &str) -> bool {
+        let mut parts = name.split(':');
+        parts.next() == Some(&self.cloud)
+            && parts.next().is_none_or(|region| region == self.region)
+            && parts.next().is_none_or(|zone| zone == self.zone)
+            && parts.next().is_none()
+    }
 }
 
 /// How capacity is sold.
@@ -271,6 +212,89 @@ pub enum Market {
     OnDemand,
     /// May be taken back.
     Spot,
+}
+
+/// A place that passes data on.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Relay {
+    /// The place, like `aws:ca-central-1`.
+    pub place: String,
+    /// The jurisdiction it lies in, like `eu`; the data's residency holds for it too.
+    #[serde(default)]
+    pub jurisdiction: String,
+    /// Dollars for an hour of the machine that passes the data on, while it comes in and while it goes out.
+    #[serde(default)]
+    pub usd_per_hour: f64,
+}
+
+impl Relay {
+    /// Whether data of this task may go through it.
+    #[must_use]
+    pub fn may_pass(&self, task: &Task) -> bool {
+        let resides = |name: &String| *name == self.jurisdiction || self.is_in(name);
+        task.residency.is_empty() || task.residency.iter().any(resides)
+    }
+
+    /// Whether `name` is its cloud or its place.
+    #[must_use]
+    pub fn is_in(&self, name: &str) -> bool {
+        name == self.place || self.place.split_once(':').is_some_and(|(cloud, _)| cloud == name)
+    }
+}
+
+/// Capacity that all tasks which may run at once share. Tasks may run at once unless the edges put one before the other.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quota {
+    /// Its name, unique.
+    pub name: String,
+    /// Most of `unit` at once.
+    pub limit: u32,
+    /// What is counted.
+    #[serde(default)]
+    pub unit: QuotaUnit,
+    /// Where it holds: `aws`, `aws:us-east-1` or `aws:us-east-1:us-east-1a`; everywhere when empty.
+    #[serde(default)]
+    pub place: String,
+    /// The instance families it counts; all when empty.
+    #[serde(default)]
+    pub families: Vec<String>,
+    /// The markets it counts; all when empty.
+    #[serde(default)]
+    pub markets: Vec<Market>,
+}
+
+/// What a quota counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum QuotaUnit {
+    /// Instances.
+    #[default]
+    Instances,
+    /// Virtual processors, as Amazon and Azure count them.
+    Vcpus,
+}
+
+impl Quota {
+    /// What one instance of an offer takes of it.
+    #[must_use]
+    pub fn units(&self, offer: &Offer) -> u32 {
+        let counts = (self.place.is_empty() || offer.is_in(&self.place))
+            && (self.families.is_empty() || self.families.contains(&offer.family))
+            && (self.markets.is_empty() || self.markets.contains(&offer.market));
+        match self.unit {
+            _ if !counts => 0,
+            QuotaUnit::Instances => 1,
+            QuotaUnit::Vcpus => offer.vcpus.ceil() as u32,
+        }
+    }
+
+    /// Whether it has room for a task alone on an offer.
+    #[must_use]
+    pub fn holds(&self, task: &Task, offer: &Offer) -> bool {
+        u64::from(self.units(offer)) * u64::from(task.instances) <= u64::from(self.limit)
+    }
 }
 
 /// What left a place this month.

@@ -1,7 +1,9 @@
 //! The best few assignments, exactly: branch and bound over what the bounds leave open.
 
 use super::ascent::Moved;
+use super::limits::Limits;
 use super::network::{Domains, Label, Network, Work};
+use super::pool::Pool;
 use super::{local, tree};
 
 /// What is known about every assignment within some domains.
@@ -24,6 +26,8 @@ pub struct Found {
     pub lower: i64,
     /// Subproblems looked at.
     pub nodes: usize,
+    /// Whether nothing was left to look at.
+    pub is_complete: bool,
 }
 
 /// Limits on a search.
@@ -42,27 +46,32 @@ impl Default for Effort {
 }
 
 /// Rounds of moving costs before assignments are looked for and labels dropped.
-const BURST: usize = 4;
-/// Most costs remembered of assignments that were made better; what is forgotten is only done again.
-const MOST_IMPROVED: usize = 64;
+pub(super) const BURST: usize = 4;
 /// A round is worth another one when it closes this part of the gap.
 const PATIENCE: i64 = 50;
+/// Most subproblems times labels with quotas or a budget, which are proven much more slowly than they are kept.
+const LIMITED_STEPS: usize = 2_000_000;
 
-/// Finds the best assignments within `domains`, none of which may be empty.
+/// Finds the best assignments within `domains`, none of which may be empty, that keep `limits`.
 #[must_use]
-pub fn search(network: &Network, domains: Domains, effort: Effort) -> Found {
+pub(super) fn search(network: &Network, domains: Domains, limits: Option<&mut Limits>, effort: Effort) -> Found {
     let mut work = Work::default();
-    let mut pool = Pool { best: Vec::new(), size: effort.plans.max(1), improved: Vec::new() };
+    let mut pool = Pool::new(network, limits, effort.plans);
+    let priced = pool.priced(&domains, &mut work);
+    let network = priced.as_ref().unwrap_or(network);
     pool.note_found(network, &domains, &local::together(network, &domains), &mut work);
     // Forests never need the moved costs.
     let moved = (!tree::is_forest(network, &domains)).then(|| Moved::new(network));
     let mut open = vec![Node { domains, moved, lower: i64::MIN }];
     let mut nodes = 0;
+    let labels: usize = open.iter().flat_map(|node| &node.domains).map(Vec::len).sum();
+    let most =
+        if pool.limits.is_some() { (LIMITED_STEPS / labels.max(1)).clamp(200, effort.nodes) } else { effort.nodes };
     while let Some(mut node) = open.pop() {
         if node.lower >= pool.cutoff() {
             continue;
         }
-        if nodes == effort.nodes {
+        if nodes == most {
             open.push(node);
             break;
         }
@@ -72,87 +81,8 @@ pub fn search(network: &Network, domains: Domains, effort: Effort) -> Found {
         }
     }
     let best = pool.best.first().map_or(i64::MAX, |(cost, _)| *cost);
-    let lower = open.iter().map(|node| node.lower).min().unwrap_or(best).min(best);
-    Found { best: pool.best, lower, nodes }
-}
-
-/// The best assignments so far.
-struct Pool {
-    best: Vec<(i64, Vec<Label>)>,
-    size: usize,
-    /// Costs of what [`local`] has had already.
-    improved: Vec<i64>,
-}
-
-impl Pool {
-    /// What an assignment must cost less than to be wanted.
-    fn cutoff(&self) -> i64 {
-        if self.best.len() < self.size { i64::MAX } else { self.best.last().map_or(i64::MAX, |(cost, _)| *cost) }
-    }
-
-    fn note(&mut self, cost: i64, places: &[Label]) {
-        if cost >= self.cutoff() || self.best.iter().any(|(_, known)| known == places) {
-            return;
-        }
-        let at = self.best.partition_point(|(other, _)| *other <= cost);
-        self.best.insert(at, (cost, places.to_vec()));
-        self.best.truncate(self.size);
-    }
-
-    /// Notes an assignment and what is near it; a good one is first made better by [`local`].
-    fn note_found(&mut self, network: &Network, domains: &Domains, places: &[Label], work: &mut Work) {
-        let cost = network.value(places);
-        if cost >= self.cutoff() || self.improved.contains(&cost) {
-            return self.note_around(network, domains, places);
-        }
-        if self.improved.len() < MOST_IMPROVED {
-            self.improved.push(cost);
-        }
-        let better = local::improved(network, domains, places, &mut work.flow);
-        self.note_around(network, domains, &better);
-    }
-
-    /// Notes an assignment, those that differ from it in one variable, and then those of the best of them, downhill.
-    fn note_around(&mut self, network: &Network, domains: &Domains, places: &[Label]) {
-        let mut places = places.to_vec();
-        let mut cost = network.value(&places);
-        self.note(cost, &places);
-        // Each round is cheaper than the one before; the bound is on time only.
-        for _ in 0..places.len() {
-            let mut step: Option<(i64, usize, Label)> = None;
-            for variable in 0..places.len() {
-                for place in &domains[variable] {
-                    let other = cost + change(network, &places, variable, *place);
-                    if other < self.cutoff() && *place != places[variable] {
-                        let before = std::mem::replace(&mut places[variable], *place);
-                        self.note(other, &places);
-                        places[variable] = before;
-                    }
-                    if other < step.map_or(cost, |(least, _, _)| least) {
-                        step = Some((other, variable, *place));
-                    }
-                }
-            }
-            let Some((least, variable, place)) = step else { break };
-            places[variable] = place;
-            cost = least;
-        }
-    }
-}
-
-/// What moving one variable adds.
-fn change(network: &Network, places: &[Label], variable: usize, place: Label) -> i64 {
-    let row = &network.unary[variable];
-    let mut sum = row[place as usize] - row[places[variable] as usize];
-    for at in &network.touching[variable] {
-        let edge = &network.edges[*at];
-        sum += if edge.from == variable {
-            network.pair(*at, place, places[edge.to]) - network.pair(*at, places[variable], places[edge.to])
-        } else {
-            network.pair(*at, places[edge.from], place) - network.pair(*at, places[edge.from], places[variable])
-        };
-    }
-    sum
+    let lower = open.iter().map(|node| node.lower.saturating_sub(pool.off)).min().unwrap_or(best).min(best);
+    Found { best: pool.best, lower, nodes, is_complete: open.is_empty() }
 }
 
 /// A subproblem.
@@ -165,8 +95,13 @@ struct Node {
 impl Node {
     /// Bounds the node, notes what it finds and drops labels that cannot be in a wanted assignment, until that stops helping.
     /// Returns the bound if something is left to decide.
-    fn tighten(&mut self, network: &Network, pool: &mut Pool, work: &mut Work) -> Option<Bound> {
+    fn tighten(&mut self, network: &Network, pool: &mut Pool<'_>, work: &mut Work) -> Option<Bound> {
         loop {
+            let mut can_keep =
+                |limits: &mut &mut Limits| limits.propagate(&mut self.domains) && limits.may_allow(&self.domains);
+            if !pool.limits.as_mut().is_none_or(&mut can_keep) {
+                return None;
+            }
             let (bound, rises) = match &mut self.moved {
                 Some(moved) if !tree::is_forest(network, &self.domains) => {
                     let (lower, rises) = moved.ascend(network, &self.domains, (pool.cutoff(), BURST, PATIENCE), work);

@@ -1,18 +1,19 @@
-//! The plans, the proof that the first is best, and the reasons against everything else.
+//! The plans, and the proof that the first is best.
 
 use std::collections::BTreeMap;
 
 use domain::Money;
 use serde::Serialize;
 
-use super::cost::{Collapsed, Costs};
+use super::cost::{Bill, Collapsed, Costs};
+use super::error::PlacementError;
 use super::filter::Rejection;
+use super::limits::Limits;
 use super::network::Label;
-use super::problem::{PlacementError, Problem};
-use super::search::{Effort, search};
-
-/// Times that the price of waiting is halved in looking for a plan within the budget.
-const BUDGET_ROUNDS: usize = 16;
+use super::problem::Problem;
+use super::search::{Effort, Found, search};
+use super::sites::Sites;
+use super::transfer::Relayed;
 
 /// A solved problem.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -36,35 +37,38 @@ pub struct Plan {
     pub objective: i64,
     /// Nano-dollars of machines.
     pub machines: i64,
-    /// Nano-dollars of egress.
+    /// Nano-dollars of egress, with the relays' machines.
     pub egress: i64,
     /// Nano-dollars of λ × transfer time.
     pub waiting: i64,
     /// The offer of each task, by number.
     pub offers: Vec<usize>,
+    /// What goes through a relay on its way.
+    pub relays: Vec<Relayed>,
 }
 
-/// A constraint that costs money.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Binding {
-    /// Which.
-    pub constraint: Rejection,
-    /// Nano-dollars that the best plan would cost less without it.
-    pub saves: i64,
-}
+impl Plan {
+    /// What it is to run each task on one of `offers`.
+    #[must_use]
+    pub fn new(problem: &Problem, costs: &Costs, offers: Vec<usize>) -> Self {
+        let bill = costs.bill(problem, &offers);
+        let place = |task: usize| costs.place_of[offers[task]];
+        let fixed = problem.tasks.iter().enumerate();
+        let mut relays: Vec<Relayed> =
+            fixed.flat_map(|(at, task)| costs.transfers.fixed_relays(task, place(at))).collect();
+        relays.extend(costs.edges.iter().filter_map(|edge| {
+            let via = edge.amounts.via[costs.transfers.rate(place(edge.from), place(edge.to))]?;
+            let name = |task: usize| problem.tasks[task].name.clone();
+            Some(Relayed { from: name(edge.from), to: name(edge.to), via: costs.transfers.relay_place(via) })
+        }));
+        let Bill { machines, egress, waiting } = bill;
+        Self { objective: bill.objective(), machines, egress, waiting, offers, relays }
+    }
 
-/// Why an offer was not chosen for a task.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub enum WhyNot {
-    /// It may not run the task.
-    Rejected(Rejection),
-    /// The best plan that uses it costs this many nano-dollars more; none when it is as good as the best.
-    Dearer {
-        /// Nano-dollars.
-        by: i64,
-        /// That plan.
-        plan: Plan,
-    },
+    /// Whether the problem's budget pays for it.
+    fn is_paid(&self, problem: &Problem) -> bool {
+        problem.budget_usd.is_none_or(|usd| self.machines + self.egress <= Money::from_dollars(usd).0)
+    }
 }
 
 /// Solves a problem.
@@ -72,99 +76,84 @@ pub enum WhyNot {
 /// # Errors
 /// When the problem is malformed, a task has no offer left, or no plan keeps the budget.
 pub fn place(problem: &Problem) -> Result<Placement, PlacementError> {
-    let costs = Costs::new(problem)?;
-    let placement = solve(problem, &costs)?;
-    match problem.budget_usd {
-        Some(budget) => within(problem, &costs, placement, budget),
-        None => Ok(placement),
-    }
+    solve(problem, &Costs::new(problem)?)
 }
 
-/// Says what stands against `offer` for `task`, both by name.
-///
-/// # Errors
-/// Like [`place`], and when there is no such task or offer.
-pub fn why_not(problem: &Problem, task: &str, offer: &str) -> Result<WhyNot, PlacementError> {
-    let unknown = |kind, name: &str| PlacementError::Unknown { kind, name: name.to_owned() };
-    let at = problem.tasks.iter().position(|other| other.name == task).ok_or_else(|| unknown("task", task))?;
-    let on = problem.offers.iter().position(|other| other.name == offer).ok_or_else(|| unknown("offer", offer))?;
-    let mut costs = Costs::new(problem)?;
-    if let Err(reason) = costs.task[at][on] {
-        return Ok(WhyNot::Rejected(reason));
-    }
-    let best = solve(problem, &costs)?;
-    // Everything else is ruled out for this task; the reason given is never shown.
-    let others = costs.task[at].iter_mut().enumerate().filter(|(other, _)| *other != on);
-    others.for_each(|(_, cost)| *cost = Err(Rejection::Budget));
-    let with = solve(problem, &costs)?;
-    let plan = with.plans.into_iter().next().ok_or(PlacementError::Empty)?;
-    Ok(WhyNot::Dearer { by: plan.objective - best.objective, plan })
-}
-
-/// Which constraints cost money, dearest first: each is lifted from all tasks at once and the problem solved again.
-///
-/// # Errors
-/// Like [`place`].
-pub fn bindings(problem: &Problem, placement: &Placement) -> Result<Vec<Binding>, PlacementError> {
-    let mut found = Vec::new();
-    let reasons: std::collections::BTreeSet<Rejection> =
-        placement.rejected.iter().flat_map(|counts| counts.keys().copied()).collect();
-    for constraint in reasons {
-        let free = solve(problem, &Costs::new(&lifted(problem, constraint))?)?;
-        if free.objective < placement.objective {
-            found.push(Binding { constraint, saves: placement.objective - free.objective });
+/// Solves a priced problem. Quotas and the budget are left out at first: plans that happen to keep them are the best with them
+/// too, and only when one does not is the problem solved again with everything.
+pub(super) fn solve(problem: &Problem, costs: &Costs) -> Result<Placement, PlacementError> {
+    let by_place = Sites::by_place(costs);
+    let mut found = plans(problem, costs, &by_place, None)?;
+    if problem.budget_usd.is_some() || !problem.quotas.is_empty() {
+        let sites = Sites::by_quota(problem, costs);
+        let collapsed = Collapsed::new(problem, costs, &sites)?;
+        let mut limits = sites.limits(problem, costs, &collapsed, true);
+        let mut keeps = |plan: &Plan| plan.is_paid(problem) && limits.allow(&labels(&sites, &plan.offers));
+        if !found.1.iter().all(&mut keeps) {
+            let nodes = found.0.nodes;
+            found = plans(problem, costs, &sites, Some(&mut limits))?;
+            found.0.nodes += nodes;
         }
     }
-    found.sort_by_key(|binding| -binding.saves);
-    Ok(found)
-}
-
-fn lifted(problem: &Problem, constraint: Rejection) -> Problem {
-    let mut problem = problem.clone();
-    if constraint == Rejection::Outage {
-        problem.outages.clear();
-    }
-    problem.offers.iter_mut().filter(|_| constraint == Rejection::Quota).for_each(|offer| offer.quota = None);
-    for task in &mut problem.tasks {
-        match constraint {
-            Rejection::Residency => task.residency.clear(),
-            Rejection::Market => task.markets.clear(),
-            Rejection::Family => task.families.clear(),
-            Rejection::Accelerator => task.accelerators.clear(),
-            Rejection::Processors => task.vcpus = 0.0,
-            Rejection::Memory => task.memory_gib = 0.0,
-            Rejection::AcceleratorMemory => task.accelerator_memory_gib = 0.0,
-            Rejection::Budget => task.budget_usd = None,
-            // Quota and outage are dealt with above; that work never finishes is a fact and no rule; a task sets no rule
-            // of the other kinds.
-            _ => {}
-        }
-    }
-    problem
-}
-
-fn solve(problem: &Problem, costs: &Costs) -> Result<Placement, PlacementError> {
-    let collapsed = Collapsed::new(problem, costs)?;
-    let found = search(&collapsed.network, collapsed.network.domains(), Effort::default());
-    let mut plans: Vec<Vec<usize>> = Vec::new();
-    for (_, places) in &found.best {
-        plans.extend(variants(&collapsed, places));
-    }
-    let mut plans: Vec<Plan> = plans.into_iter().map(|offers| plan(problem, costs, offers)).collect();
-    plans.sort_by_key(|plan| plan.objective);
-    plans.truncate(Effort::default().plans);
-    let objective = plans.first().ok_or(PlacementError::Empty)?.objective;
+    let (found, plans) = found;
+    let Some(best) = plans.first() else { return Err(no_plan(problem, costs, &found)) };
     let count = |row: &Vec<Result<i64, Rejection>>| {
         let mut counts = BTreeMap::new();
         row.iter().filter_map(|cost| cost.err()).for_each(|reason| *counts.entry(reason).or_insert(0) += 1);
         counts
     };
     let rejected = costs.task.iter().map(count).collect();
-    Ok(Placement { objective, lower_bound: found.lower, plans, rejected, nodes: found.nodes })
+    Ok(Placement { objective: best.objective, lower_bound: found.lower, plans, rejected, nodes: found.nodes })
 }
 
-/// The cheapest offers in the places given, and each plan that differs from them in one task. The best three plans of all
-/// are among these of the best three assignments of places: two differences in one cost more than either alone.
+fn plans(
+    problem: &Problem,
+    costs: &Costs,
+    sites: &Sites,
+    mut limits: Option<&mut Limits>,
+) -> Result<(Found, Vec<Plan>), PlacementError> {
+    let collapsed = Collapsed::new(problem, costs, sites)?;
+    let effort = Effort::default();
+    let found = search(&collapsed.network, collapsed.network.domains(), limits.as_deref_mut(), effort);
+    let all = found.best.iter().flat_map(|(_, labels)| variants(&collapsed, labels));
+    let mut plans: Vec<Plan> = all.map(|offers| Plan::new(problem, costs, offers)).collect();
+    // Offers of a label take the same of every quota, but a dearer one may break the budget.
+    plans.retain(|plan| limits.is_none() || plan.is_paid(problem));
+    plans.sort_by_key(|plan| plan.objective);
+    plans.truncate(effort.plans);
+    Ok((found, plans))
+}
+
+fn labels(sites: &Sites, offers: &[usize]) -> Vec<Label> {
+    offers.iter().map(|offer| sites.label_of[*offer]).collect()
+}
+
+/// Why nothing was found: what the cheapest plan within the quotas costs, or that the quotas alone allow none.
+fn no_plan(problem: &Problem, costs: &Costs, found: &Found) -> PlacementError {
+    if !found.is_complete {
+        return PlacementError::GaveUp { nodes: found.nodes };
+    }
+    let cheapest = || -> Result<i64, PlacementError> {
+        let sites = Sites::by_quota(problem, costs);
+        let collapsed = Collapsed::new(problem, costs, &sites)?;
+        let money = sites.money(problem, costs, &collapsed.network);
+        let mut limits = sites.limits(problem, costs, &collapsed, false);
+        let found = search(&money, money.domains(), Some(&mut limits), Effort { plans: 1, ..Effort::default() });
+        let names: Vec<&str> = problem.quotas.iter().map(|quota| quota.name.as_str()).collect();
+        let best = found.best.first().map(|(cost, _)| *cost);
+        best.ok_or_else(|| PlacementError::OverQuota { names: names.join(", ") })
+    };
+    match (cheapest(), problem.budget_usd) {
+        (Ok(cheapest), Some(budget_usd)) => {
+            PlacementError::OverBudget { cheapest_usd: Money(cheapest).dollars(), budget_usd }
+        }
+        (Err(error), _) => error,
+        (Ok(_), None) => PlacementError::GaveUp { nodes: found.nodes },
+    }
+}
+
+/// The cheapest offers with the labels given, and each plan that differs from them in one task. The best three plans of all
+/// are among these of the best three assignments of labels: two differences in one cost more than either alone.
 fn variants(collapsed: &Collapsed, places: &[Label]) -> Vec<Vec<usize>> {
     let kept: Vec<&[usize]> = collapsed
         .offers
@@ -182,55 +171,4 @@ fn variants(collapsed: &Collapsed, places: &[Label]) -> Vec<Vec<usize>> {
         }
     }
     plans
-}
-
-fn plan(problem: &Problem, costs: &Costs, offers: Vec<usize>) -> Plan {
-    let bill = costs.bill(problem, &offers);
-    Plan { objective: bill.objective(), machines: bill.machines, egress: bill.egress, waiting: bill.waiting, offers }
-}
-
-/// Holds the budget. A plan that is best at a lower price of waiting is cheaper and slower; of those the fastest that the
-/// budget allows is taken. For a price λ' < λ with optimum v, every plan within the budget B costs at least
-/// (λ/λ')·v − (λ/λ' − 1)·B (Lagrange duality), which is the bound given; it may lie below the objective.
-fn within(problem: &Problem, costs: &Costs, placement: Placement, budget: f64) -> Result<Placement, PlacementError> {
-    let most = Money::from_dollars(budget).0;
-    let keeps = |plan: &Plan| plan.machines + plan.egress <= most;
-    if placement.plans.iter().all(keeps) {
-        return Ok(placement);
-    }
-    let lambda = problem.lambda_usd_per_hour;
-    let at = |lambda_usd_per_hour: f64| {
-        let other = Problem { lambda_usd_per_hour, ..problem.clone() };
-        solve(&other, &Costs::new(&other)?)
-    };
-    let cheapest = at(0.0)?;
-    if !keeps(&cheapest.plans[0]) {
-        let cheapest = &cheapest.plans[0];
-        let cheapest_usd = Money(cheapest.machines + cheapest.egress).dollars();
-        return Err(PlacementError::OverBudget { cheapest_usd, budget_usd: budget });
-    }
-    let (mut lower_bound, mut low, mut high) = (placement.lower_bound, 0.0, lambda);
-    let mut offers: Vec<Vec<usize>> = Vec::new();
-    let mut note = |found: &Placement| {
-        offers.extend(found.plans.iter().filter(|plan| keeps(plan)).map(|plan| plan.offers.clone()));
-    };
-    note(&placement);
-    note(&cheapest);
-    for _ in 0..BUDGET_ROUNDS {
-        let middle = f64::midpoint(low, high);
-        let found = at(middle)?;
-        note(&found);
-        let ratio = lambda / middle;
-        // Rounded down by a millionth part, so that no error of the arithmetic makes it too high.
-        let bound = ratio * found.lower_bound as f64 - (ratio - 1.0) * most as f64;
-        lower_bound = lower_bound.max((bound - bound.abs() * 1e-6) as i64);
-        if keeps(&found.plans[0]) { low = middle } else { high = middle }
-    }
-    offers.sort_unstable();
-    offers.dedup();
-    let mut plans: Vec<Plan> = offers.into_iter().map(|offers| plan(problem, costs, offers)).collect();
-    plans.sort_by_key(|plan| plan.objective);
-    plans.truncate(Effort::default().plans);
-    let objective = plans.first().ok_or(PlacementError::Empty)?.objective;
-    Ok(Placement { objective, lower_bound: lower_bound.min(objective), plans, ..placement })
 }

@@ -6,52 +6,49 @@
 use std::collections::HashMap;
 
 use domain::Money;
+use serde::Serialize;
 
 use super::classes::Classes;
 use super::cost::Bill;
+use super::error::PlacementError;
 use super::network::Label;
-use super::problem::{PlacementError, Problem, Task};
-use crate::egress::{Bytes, EgressError, Ledger, Place, Schedule, schedule};
+use super::problem::{FixedData, Problem, Relay, Task};
+use super::rate::{Interned, Rate};
+use crate::egress::{EgressError, Place};
 
-/// Bits of a gigabyte of 2³⁰ bytes over bits of a gigabit of 10⁹, over the seconds of an hour.
-const GB_HOURS_AT_ONE_GBPS: f64 = (1_u64 << 30) as f64 * 8.0 / 1e9 / 3_600.0;
-
-/// One way of charging for bytes.
-#[derive(Debug, Clone, Copy)]
-struct Rate {
-    price: Price,
-    gbps: f64,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Price {
-    /// Dollars a gigabyte.
-    Flat(f64),
-    /// A price list on top of what left already.
-    Tiers(Schedule, Bytes),
-}
-
-/// Nano-dollars of one amount at each rate.
+/// Nano-dollars of one amount by way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Amounts {
     /// Egress and λ × time.
     pub total: Vec<i64>,
-    /// Egress alone.
+    /// Egress alone, with the relay's machine.
     pub egress: Vec<i64>,
+    /// The relay, by number, where one is cheaper.
+    pub via: Vec<Option<usize>>,
+}
+
+/// How data may get from one place to another: which rates it pays.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Way {
+    direct: usize,
+    /// By relay that lies at neither end: its number, and the rates to and from it.
+    through: Vec<(usize, usize, usize)>,
 }
 
 /// Prices between the places of a problem.
 #[derive(Debug, Clone)]
 pub struct Transfers {
-    /// Every place of an offer or of fixed data.
+    /// Every place of an offer, of fixed data or of a relay.
     pub places: Vec<String>,
     /// Which places are alike as destinations.
     pub classes: Classes,
     rates: Vec<Rate>,
-    /// By source and destination.
-    rate_of: Vec<Vec<usize>>,
+    ways: Vec<Way>,
     labels: HashMap<String, Label>,
     nanos_per_hour: f64,
+    relays: Vec<Relay>,
+    /// Whether each relay is in service.
+    is_up: Vec<bool>,
 }
 
 impl Transfers {
@@ -64,19 +61,29 @@ impl Transfers {
             }
         };
         problem.offers.iter().for_each(|offer| note(offer.place()));
-        // Fixed places come last: nothing runs there unless an offer names them too.
+        // Fixed places and relays come last: nothing runs there unless an offer names them too.
         let fixed = problem.tasks.iter().flat_map(|task| task.inputs.iter().chain(&task.outputs));
         fixed.for_each(|data| note(data.place.clone()));
-        let mut interned = Interned { problem, ledger: ledger(problem)?, rates: Vec::new(), seen: HashMap::new() };
+        problem.relays.iter().for_each(|relay| note(relay.place.clone()));
+        let mut interned = Interned::new(problem)?;
         let parsed: Vec<Result<Place, EgressError>> = places.iter().map(|place| place.parse()).collect();
         let mut rate_of = Vec::with_capacity(places.len());
         for from in 0..places.len() {
             let row = (0..places.len()).map(|to| interned.rate(&places, &parsed, from, to));
             rate_of.push(row.collect::<Result<Vec<usize>, _>>()?);
         }
-        let classes = Classes::new(&rate_of);
-        let nanos_per_hour = problem.lambda_usd_per_hour * 1e9;
-        Ok(Self { places, classes, rates: interned.rates, rate_of, labels, nanos_per_hour })
+        let at: Vec<usize> = problem.relays.iter().map(|relay| labels[&relay.place] as usize).collect();
+        let (ways, way_of) = ways(&rate_of, &at);
+        Ok(Self {
+            classes: Classes::new(&way_of),
+            places,
+            rates: interned.rates,
+            ways,
+            labels,
+            nanos_per_hour: problem.lambda_usd_per_hour * 1e9,
+            is_up: problem.relays.iter().map(|relay| !problem.outages.iter().any(|name| relay.is_in(name))).collect(),
+            relays: problem.relays.clone(),
+        })
     }
 
     /// The number of a place that the problem names.
@@ -84,148 +91,111 @@ impl Transfers {
         self.labels.get(place).copied().unwrap_or_default()
     }
 
-    /// The rate from one place to another: an index into [`Amounts`].
+    /// The way from one place to another: an index into [`Amounts`].
     #[must_use]
     pub fn rate(&self, from: Label, to: Label) -> usize {
-        self.rate_of[from as usize][to as usize]
+        self.classes.rate(from, to)
     }
 
-    /// What an amount costs at each rate.
-    pub(super) fn amounts(&self, gb: f64) -> Amounts {
-        let egress: Vec<i64> = self.rates.iter().map(|rate| rate.egress(gb)).collect();
-        let waiting = |rate: &Rate| (gb * GB_HOURS_AT_ONE_GBPS / rate.gbps * self.nanos_per_hour).round() as i64;
-        let total = self.rates.iter().zip(&egress).map(|(rate, egress)| egress + waiting(rate)).collect();
-        Amounts { total, egress }
+    /// What an amount costs by each way; it may go through the relays where all of `tasks` allow it.
+    pub(super) fn amounts(&self, gb: f64, tasks: &[&Task]) -> Amounts {
+        let priced: Vec<(i64, f64)> = (0..self.rates.len()).map(|rate| self.priced(rate, gb)).collect();
+        let best = |way: &Way| self.best(way, |rate| priced[rate], gb, tasks);
+        let found: Vec<(Bill, Option<usize>)> = self.ways.iter().map(best).collect();
+        Amounts {
+            total: found.iter().map(|(bill, _)| bill.objective()).collect(),
+            egress: found.iter().map(|(bill, _)| bill.egress).collect(),
+            via: found.into_iter().map(|(_, via)| via).collect(),
+        }
+    }
+
+    /// Egress and hours of an amount at a rate.
+    fn priced(&self, rate: usize, gb: f64) -> (i64, f64) {
+        let rate = &self.rates[rate];
+        (rate.egress(gb), rate.hours(gb))
+    }
+
+    /// The cheapest of going directly and through one relay; directly when nothing is cheaper.
+    fn best(&self, way: &Way, priced: impl Fn(usize) -> (i64, f64), gb: f64, tasks: &[&Task]) -> (Bill, Option<usize>) {
+        let waiting = |hours: f64| (hours * self.nanos_per_hour).round() as i64;
+        let (egress, hours) = priced(way.direct);
+        let mut best = (Bill { machines: 0, egress, waiting: waiting(hours) }, None);
+        for (relay, to, from) in way.through.iter().filter(|(relay, _, _)| gb > 0.0 && self.is_up[*relay]) {
+            let (to, from, by) = (priced(*to), priced(*from), &self.relays[*relay]);
+            let hours = to.1 + from.1;
+            let egress = to.0 + from.0 + Money::from_dollars(by.usd_per_hour * hours).0;
+            let bill = Bill { machines: 0, egress, waiting: waiting(to.1) + waiting(from.1) };
+            if bill.objective() < best.0.objective() && tasks.iter().all(|task| by.may_pass(task)) {
+                best = (bill, Some(*relay));
+            }
+        }
+        best
     }
 
     /// What a task's fixed data costs when it runs in `place`.
-    pub(super) fn fixed(&self, task: &Task, place: Label) -> Bill {
-        let inputs = task.inputs.iter().map(|data| (self.rate(self.label(&data.place), place), data.gb));
-        let outputs = task.outputs.iter().map(|data| (self.rate(place, self.label(&data.place)), data.gb));
+    #[must_use]
+    pub fn fixed(&self, task: &Task, place: Label) -> Bill {
         let mut bill = Bill::default();
-        for (rate, gb) in inputs.chain(outputs) {
-            let rate = self.rates[rate];
-            bill.egress += rate.egress(gb);
-            bill.waiting += (gb * GB_HOURS_AT_ONE_GBPS / rate.gbps * self.nanos_per_hour).round() as i64;
+        for (_, (part, _)) in self.fixed_ways(task, place) {
+            bill.egress += part.egress;
+            bill.waiting += part.waiting;
         }
         bill
     }
-}
 
-impl Rate {
-    fn egress(&self, gb: f64) -> i64 {
-        match self.price {
-            Price::Flat(usd_per_gb) => Money::from_dollars(usd_per_gb * gb).0,
-            Price::Tiers(tiers, before) => tiers.price(before, Bytes::from_gb(gb).unwrap_or_default()).0,
-        }
+    /// For each of a task's fixed data, whether it goes out, and what it costs and through which relay.
+    fn fixed_ways<'a>(
+        &'a self,
+        task: &'a Task,
+        place: Label,
+    ) -> impl Iterator<Item = ((&'a FixedData, bool), (Bill, Option<usize>))> {
+        let inputs = task.inputs.iter().map(move |data| (data, false, self.rate(self.label(&data.place), place)));
+        let outputs = task.outputs.iter().map(move |data| (data, true, self.rate(place, self.label(&data.place))));
+        inputs.chain(outputs).map(move |(data, is_output, way)| {
+            ((data, is_output), self.best(&self.ways[way], |rate| self.priced(rate, data.gb), data.gb, &[task]))
+        })
     }
-}
 
-fn ledger(problem: &Problem) -> Result<Ledger, PlacementError> {
-    let mut ledger = Ledger::default();
-    for (at, sent) in problem.month_to_date.iter().enumerate() {
-        let unpriced =
-            |cause: EgressError| PlacementError::Unpriced { from: sent.from.clone(), to: sent.to.clone(), cause };
-        let wrong = PlacementError::Number {
-            field: format!("month_to_date[{at}].gb"),
-            value: sent.gb,
-            wanted: "an amount of gigabytes",
+    /// The relays that a task's fixed data goes through when it runs in `place`.
+    pub(super) fn fixed_relays(&self, task: &Task, place: Label) -> Vec<Relayed> {
+        let named = |((data, is_output), (_, via)): ((&FixedData, bool), (Bill, Option<usize>))| {
+            let (from, to) = if is_output { (&task.name, &data.place) } else { (&data.place, &task.name) };
+            Some(Relayed { from: from.clone(), to: to.clone(), via: self.relays[via?].place.clone() })
         };
-        let (from, to) = (sent.from.parse().map_err(unpriced)?, sent.to.parse().map_err(unpriced)?);
-        ledger.record(&from, &to, Bytes::from_gb(sent.gb).ok_or(wrong)?).map_err(unpriced)?;
-    }
-    Ok(ledger)
-}
-
-/// What tells two rates apart: the price's form with its numbers, and the speed.
-type RateKey = (usize, u64, u64, u64);
-
-/// Rates as they are found, each kept once.
-struct Interned<'a> {
-    problem: &'a Problem,
-    ledger: Ledger,
-    rates: Vec<Rate>,
-    seen: HashMap<RateKey, usize>,
-}
-
-impl Interned<'_> {
-    fn rate(
-        &mut self,
-        names: &[String],
-        places: &[Result<Place, EgressError>],
-        from: usize,
-        to: usize,
-    ) -> Result<usize, PlacementError> {
-        let price = self.price(names, places, from, to)?;
-        let gbps = self.gbps(&names[from], &names[to]);
-        let key = match price {
-            Price::Flat(usd_per_gb) => (usize::MAX, usd_per_gb.to_bits(), 0, gbps.to_bits()),
-            // A schedule is its table and the price beyond it; the address of a constant table stands for the table.
-            Price::Tiers(tiers, before) if tiers.tiers.is_empty() => (0, tiers.beyond as u64, before.0, gbps.to_bits()),
-            Price::Tiers(tiers, before) => {
-                (tiers.tiers.as_ptr() as usize, tiers.beyond as u64, before.0, gbps.to_bits())
-            }
-        };
-        let rates = &mut self.rates;
-        Ok(*self.seen.entry(key).or_insert_with(|| {
-            rates.push(Rate { price, gbps });
-            rates.len() - 1
-        }))
+        self.fixed_ways(task, place).filter_map(named).collect()
     }
 
-    fn price(
-        &self,
-        names: &[String],
-        places: &[Result<Place, EgressError>],
-        from: usize,
-        to: usize,
-    ) -> Result<Price, PlacementError> {
-        if from == to {
-            return Ok(Price::Flat(0.0));
-        }
-        let row = self.problem.egress.iter().find(|row| fits(&row.from, &names[from]) && fits(&row.to, &names[to]));
-        if let Some(row) = row {
-            return Ok(Price::Flat(row.usd_per_gb));
-        }
-        // Nothing is sent from the internet by us: what comes in is free, as every cloud has it.
-        if names[from] == "internet" {
-            return Ok(Price::Flat(0.0));
-        }
-        let unpriced = |cause: &EgressError| PlacementError::Unpriced {
-            from: names[from].clone(),
-            to: names[to].clone(),
-            cause: cause.clone(),
-        };
-        let (here, there) = (places[from].as_ref().map_err(unpriced)?, places[to].as_ref().map_err(unpriced)?);
-        let tiers = schedule(here, there).map_err(|cause| unpriced(&cause))?;
-        // Where one price holds for every amount, what left before changes nothing.
-        let before = if tiers.tiers.is_empty() { Bytes(0) } else { self.ledger.month_to_date(here, there) };
-        Ok(Price::Tiers(tiers, before))
-    }
-
-    fn gbps(&self, from: &str, to: &str) -> f64 {
-        let speeds = &self.problem.bandwidth;
-        let listed = speeds.pairs.iter().find(|pair| fits(&pair.from, from) && fits(&pair.to, to));
-        listed.map_or_else(
-            || {
-                if from == to {
-                    speeds.same_region_gbps
-                } else if cloud(from) == cloud(to) {
-                    speeds.same_cloud_gbps
-                } else {
-                    speeds.between_clouds_gbps
-                }
-            },
-            |pair| pair.gbps,
-        )
+    /// The place of a relay.
+    pub(super) fn relay_place(&self, relay: usize) -> String {
+        self.relays[relay].place.clone()
     }
 }
 
-fn cloud(place: &str) -> &str {
-    place.split_once(':').map_or(place, |(cloud, _)| cloud)
+/// Data that goes through a relay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Relayed {
+    /// The task or place that sends.
+    pub from: String,
+    /// The task or place that receives.
+    pub to: String,
+    /// The place in between.
+    pub via: String,
 }
 
-/// Whether a row's `*`, cloud or place is that of `place`.
-fn fits(pattern: &str, place: &str) -> bool {
-    pattern == "*" || pattern == place || pattern == cloud(place)
+/// Every kind of way once, and the kind from each place to each.
+fn ways(rate_of: &[Vec<usize>], relays: &[usize]) -> (Vec<Way>, Vec<Vec<usize>>) {
+    let (mut ways, mut seen) = (Vec::new(), HashMap::new());
+    let mut way = |from: usize, to: usize| {
+        let between = |(_, at): &(usize, &usize)| from != to && **at != from && **at != to;
+        let through = relays.iter().enumerate().filter(between);
+        let through = through.map(|(relay, at)| (relay, rate_of[from][*at], rate_of[*at][to])).collect();
+        let way = Way { direct: rate_of[from][to], through };
+        *seen.entry(way.clone()).or_insert_with(|| {
+            ways.push(way);
+            ways.len() - 1
+        })
+    };
+    let count = rate_of.len();
+    let way_of = (0..count).map(|from| (0..count).map(|to| way(from, to)).collect()).collect();
+    (ways, way_of)
 }

@@ -11,7 +11,7 @@ use std::time::Instant;
 use clap::{Args, ValueEnum};
 use domain::Money;
 use planning::placement::filter::sentence;
-use planning::placement::{self, Costs, PlacementError, Plan, Problem, Rejection, WhyNot};
+use planning::placement::{self, Costs, PlacementError, Plan, Problem, Rejection, Relayed, WhyNot};
 use serde::Serialize;
 
 pub use self::ilp::solve as solve_as_ilp;
@@ -73,6 +73,9 @@ pub struct PlanReport {
     pub waiting_usd: f64,
     /// The offer of each task, by name.
     pub offers: BTreeMap<String, String>,
+    /// What goes through a relay on its way: from and to which task or place, and through which place.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub relays: Vec<Relayed>,
 }
 
 /// One constraint in dollars.
@@ -80,6 +83,9 @@ pub struct PlanReport {
 pub struct BindingReport {
     /// Which.
     pub constraint: Rejection,
+    /// The quota's name, or `budget_usd`; absent for what each task asks.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
     /// What the best plan would cost less without it.
     pub saves_usd: f64,
 }
@@ -97,6 +103,7 @@ pub fn place(args: &PlaceArgs) -> Result<PlaceReport, SimulationError> {
             let binding = placement::bindings(&problem, &found).map_err(at_fault)?;
             let binding = binding.into_iter().map(|binding| BindingReport {
                 constraint: binding.constraint,
+                name: binding.name,
                 saves_usd: Money(binding.saves).dollars(),
             });
             let names = problem.tasks.iter().map(|task| task.name.clone());
@@ -124,16 +131,12 @@ pub fn read_problem(path: &Path) -> Result<Problem, SimulationError> {
 }
 
 fn ilp_report(problem: &Problem, path: &Path) -> Result<PlaceReport, SimulationError> {
-    if problem.budget_usd.is_some() {
-        return Err(SimulationError::malformed(path, "the ilp solver knows no budget_usd"));
-    }
     let started = Instant::now();
     let costs = Costs::new(problem).map_err(|error| SimulationError::malformed(path, error.to_string()))?;
-    let offers = ilp::solve(&costs).map_err(|cause| SimulationError::malformed(path, cause))?;
+    let offers = ilp::solve(problem, &costs).map_err(|cause| SimulationError::malformed(path, cause))?;
     let seconds = started.elapsed().as_secs_f64();
-    let bill = costs.bill(problem, &offers);
-    let objective = bill.objective();
-    let plan = Plan { objective, machines: bill.machines, egress: bill.egress, waiting: bill.waiting, offers };
+    let plan = Plan::new(problem, &costs, offers);
+    let objective = plan.objective;
     Ok(PlaceReport {
         objective: Money(objective).dollars(),
         lower_bound: Money(objective).dollars(),
@@ -154,6 +157,7 @@ fn plan_report(problem: &Problem, plan: &Plan) -> PlanReport {
         egress_usd: Money(plan.egress).dollars(),
         waiting_usd: Money(plan.waiting).dollars(),
         offers: tasks.zip(plan.offers.iter().map(name)).collect(),
+        relays: plan.relays.clone(),
     }
 }
 
@@ -174,5 +178,6 @@ fn explain(problem: &Problem, asked: &str, path: &Path) -> Result<String, Simula
         }
         WhyNot::Dearer { by: 0, .. } => format!("{offer} for {task} is part of a plan as cheap as the best"),
         WhyNot::Dearer { by, .. } => format!("the best plan with {offer} for {task} costs {} more", Money(by)),
+        WhyNot::NoPlan { cause } => format!("no plan has {offer} for {task}: {cause}"),
     })
 }

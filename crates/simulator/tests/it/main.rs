@@ -6,6 +6,8 @@
 mod autoscale;
 mod batch;
 mod place;
+mod place_limits;
+mod place_relays;
 mod route;
 mod scenario;
 mod serve;

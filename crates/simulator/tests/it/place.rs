@@ -20,7 +20,7 @@ fn agrees(seed: u64) -> Option<(i64, i64)> {
     let problem = generate(shape(seed), rng.random_range(2..7), rng.random_range(2..9), seed);
     let found = place(&problem).ok()?;
     let costs = Costs::new(&problem).unwrap();
-    let oracle = costs.bill(&problem, &solve_as_ilp(&costs).unwrap()).objective();
+    let oracle = costs.bill(&problem, &solve_as_ilp(&problem, &costs).unwrap()).objective();
     assert_eq!(found.objective, found.lower_bound, "seed {seed} is not proven");
     Some((found.objective, oracle))
 }
