@@ -6,6 +6,7 @@
 //! * [`forecast`] says it more closely, where more is known: rates, prompts still to be read, prefixes held.
 //! * [`informed`] takes the best of all by that forecast.
 //! * [`prefix`] remembers which prefixes a replica was sent.
+//! * [`split`] divides a flow of requests by the same cost, and [`spread`] those of several origins.
 //! * [`ejection`] says when failures put a replica aside, and for how long.
 
 pub mod ejection;
@@ -15,6 +16,8 @@ pub mod informed;
 pub mod pick;
 pub mod prefix;
 pub mod score;
+pub mod split;
+pub mod spread;
 
 pub use ejection::{Ejection, EjectionPolicy};
 pub use filter::{Exclusion, Exclusions};
@@ -23,6 +26,8 @@ pub use informed::{Choice, Offer, choose_informed};
 pub use pick::{Pick, choose_replica};
 pub use prefix::PrefixMemory;
 pub use score::{Weights, expected_seconds};
+pub use split::{Branch, Crowding, Split, split};
+pub use spread::Spread;
 
 /// Whether a replica answers its health probes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
