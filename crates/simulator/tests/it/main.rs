@@ -5,6 +5,7 @@
 
 mod autoscale;
 mod batch;
+mod flows;
 mod place;
 mod route;
 mod scenario;
