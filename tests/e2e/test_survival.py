@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import threading
 
-from plane import Plane, call, wait_for
+from plane import Plane, call, demo_model, wait_for
 
 ROUNDS = 20
 NAME = "demo-local"
@@ -99,3 +100,23 @@ def test_a_replica_that_dies_is_replaced(fresh_plane: Plane) -> None:
     wait_for("the replica is replaced", replaced, seconds=10)
     plane.down()
     assert not plane.processes()
+
+
+def test_up_tells_the_key_when_one_deployment_does_not_come_up(fresh_plane: Plane) -> None:
+    plane = fresh_plane
+    plane.up()
+    plane.wait_ready(NAME, 3)
+    file = plane.data_dir.parent / "other.gguf"
+    shutil.copyfile(demo_model(), file)
+    plane.mcp("model", "register", "--name", "other", "--version", "1.0", "--path", str(file))
+    plane.mcp("deploy", "--model", "other:1.0", "--environment", "local", "--yes")
+    plane.wait_ready("other-local", 1)
+    plane.down()
+    file.unlink()
+    started = plane.run("up", "--detach", "--timeout", "8")
+    assert started.returncode != 0 and "MCP0011" in started.stderr, started
+    assert f"key: {plane.key}" in started.stdout, started
+    answer = {"model": "demo", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4}
+    status, body = call("POST", f"{plane.gateway}/v1/chat/completions", answer, plane.key)
+    assert status == 200, body
+    plane.down()

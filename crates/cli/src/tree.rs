@@ -128,6 +128,9 @@ pub fn plan(plan: &Plan) -> String {
         let rejected = plan.rejected.iter().map(|r| [r.site.to_string(), r.cause.clone()]);
         let _ = write!(text, "\n\nNot chosen:\n{}", output::table(["SITE", "WHY"], rejected));
     }
+    for note in &plan.notes {
+        let _ = write!(text, "\n\n{} {note}.", "Note:".yellow());
+    }
     let _ = write!(text, "\n\n{}", verdict(plan));
     text
 }

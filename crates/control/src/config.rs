@@ -18,6 +18,8 @@ pub struct ControlConfig {
     pub site_back_ms: i64,
     /// How long a cloud may be silent before its sites count as out, in milliseconds.
     pub cloud_silent_ms: i64,
+    /// Requests that a replica serves at once, as the clouds start them: each has a cache of keys and values of its own.
+    pub slots: u32,
     /// How often each reconciler looks when nothing wakes it, in milliseconds.
     pub tick_ms: u64,
 }
@@ -33,6 +35,7 @@ impl ControlConfig {
             site_out_ms: 2_000,
             site_back_ms: 3_000,
             cloud_silent_ms: 10_000,
+            slots: 4,
             tick_ms: 1_000,
         }
     }

@@ -8,6 +8,7 @@ pub mod clouds;
 pub mod config;
 pub mod events;
 mod model_services;
+mod need;
 mod plan;
 pub mod reconcilers;
 pub mod registry;

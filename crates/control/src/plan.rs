@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use cloud::contract::tools::Nodepool;
-use domain::{CloudSite, Deployment, Environment, Kind, Money, Problem, SiteRef};
+use domain::{CloudSite, Deployment, Environment, Kind, Model, Money, Problem, SiteRef};
 use planning::allocation::{AllocationProblem, allocate};
+use planning::constraint::gibi;
+use planning::gpu::ServingMemory;
 
-use crate::api::types::{Plan, PlanAction, PlannedSite, RejectedSite};
+use crate::api::types::{Plan, PlanAction, PlannedMemory, PlannedSite, RejectedSite};
 use crate::clouds::survey::CloudView;
+use crate::need;
 use crate::reconcilers::calls::pool_name;
 use crate::world::World;
 
@@ -18,6 +21,8 @@ const LOOK_MS: i64 = 1_000;
 pub(crate) struct Subject<'a> {
     /// The deployment as it would be.
     pub deployment: &'a Deployment,
+    /// Its model.
+    pub model: &'a Model,
     /// Its environment.
     pub environment: &'a Environment,
     /// The deployment as it is, if it exists.
@@ -29,7 +34,8 @@ pub(crate) async fn plan(world: &World, subject: &Subject<'_>) -> Result<Plan, P
     let deployment = subject.deployment;
     let views = world.survey.look(LOOK_MS).await;
     let placed = subject.existing.map_or_else(BTreeMap::new, |existing| sizes(existing, &views));
-    let surveyed = world.survey.sites(&subject.environment.resources, LOOK_MS).await;
+    let memory = need::memory(&world.config, subject.model, subject.environment);
+    let surveyed = world.survey.sites(&need::resources(subject.environment, memory.as_ref()), LOOK_MS).await;
     if surveyed.is_empty() {
         return Err(no_cloud_answers(&views));
     }
@@ -39,6 +45,7 @@ pub(crate) async fn plan(world: &World, subject: &Subject<'_>) -> Result<Plan, P
         replicas: deployment.replicas,
         market: deployment.market,
         environment: subject.environment,
+        memory,
         sites: &sites,
         placed: &placed,
     });
@@ -77,7 +84,43 @@ pub(crate) async fn plan(world: &World, subject: &Subject<'_>) -> Result<Plan, P
         rejected: rejected.collect(),
         placements,
         shortage: allocation.shortage,
+        memory: memory.as_ref().map(planned_memory),
+        notes: notes(subject, memory.as_ref()),
     })
+}
+
+fn planned_memory(memory: &ServingMemory) -> PlannedMemory {
+    PlannedMemory {
+        total_bytes: memory.total_bytes(),
+        weight_bytes: memory.weight_bytes,
+        cache_bytes: memory.cache_bytes,
+        runtime_bytes: memory.runtime_bytes(),
+        context_tokens: memory.context_tokens,
+        slots: memory.slots,
+    }
+}
+
+/// What somebody should know before deciding, beside shortages.
+fn notes(subject: &Subject<'_>, memory: Option<&ServingMemory>) -> Vec<String> {
+    let (model, environment) = (&subject.model.reference, &subject.environment.name);
+    let Some(memory) = memory else {
+        let cause = "whether the model fits on the accelerators was not checked: clouds do not say how much memory \
+                     those have";
+        return vec![cause.to_owned()];
+    };
+    let mut notes = Vec::new();
+    if memory.cache_bytes.is_none() {
+        notes.push(format!("{model} does not say how large its KV cache is: only its weights were counted"));
+    }
+    let given = subject.environment.resources.memory_bytes;
+    if memory.total_bytes() > given {
+        let (needs, gives) = (gibi(memory.total_bytes() as f64), gibi(given as f64));
+        notes.push(format!(
+            "environment {environment} gives a replica {gives} memory and {model} needs {needs} ({memory}): clouds are \
+             asked for {needs}"
+        ));
+    }
+    notes
 }
 
 fn action(subject: &Subject<'_>, placements: &[PlannedSite], placed: &BTreeMap<SiteRef, u32>) -> PlanAction {

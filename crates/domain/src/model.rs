@@ -70,6 +70,9 @@ pub struct Model {
     /// Parameters, when the file says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parameters: Option<u64>,
+    /// Bytes that the keys and values of one token take at 16 bits, when the file says what decides them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_bytes_per_token: Option<u64>,
     /// Whatever else the file or the user says of it.
     #[serde(default)]
     pub metadata: BTreeMap<String, String>,

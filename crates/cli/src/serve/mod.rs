@@ -92,7 +92,8 @@ pub async fn start(context: &Context) -> Result<Servers, Problem> {
     // The control plane, which reaches that cloud only over HTTP.
     let client = local_cloud::client(LOCAL, &url, &signer, clock.clone())?;
     let port: Arc<dyn CloudPort> = Arc::new(CloudClientPort::new(LOCAL.parse()?, client));
-    let control_config = config.control.with(ControlConfig::new(admin_token, "control"));
+    let slots = config.local.parallel;
+    let control_config = ControlConfig { slots, ..config.control.with(ControlConfig::new(admin_token, "control")) };
     let control_plane = Control::new(control_config, store.clone(), vec![port], clock.clone(), StdRng::from_os_rng())?;
     let (api, reconciling) = (control_plane.clone(), control_plane);
     let control = Part::start("control plane", |stop| async move {

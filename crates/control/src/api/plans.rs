@@ -29,6 +29,7 @@ async fn make(State(world): State<Arc<World>>, Body(request): Body<CreateDeploym
     let existing = get::<Deployment>(&*world.store, checked.deployment.name.as_str()).await?;
     let subject = Subject {
         deployment: &checked.deployment,
+        model: &checked.model.value,
         environment: &checked.environment.value,
         existing: existing.as_ref().map(|read| &read.value),
     };

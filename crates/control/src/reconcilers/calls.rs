@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cloud::contract::tools::{DeployModelArgs, ScaleNodepoolArgs, WriteArgs};
-use domain::{Deployment, Digest, Environment, Kind, Market, Model, Name, Problem, SiteRef};
+use domain::{Deployment, Digest, Kind, Market, Model, Name, Problem, Resources, SiteRef};
 use sha2::{Digest as _, Sha256};
 
 use super::decide::Action;
@@ -24,7 +24,7 @@ pub(crate) const LABEL_CONTROL_PLANE: &str = "control_plane";
 pub(crate) struct Order<'a> {
     pub deployment: &'a Deployment,
     pub model: &'a Model,
-    pub environment: &'a Environment,
+    pub resources: Resources,
     pub control_plane: &'a str,
 }
 
@@ -72,7 +72,7 @@ fn deploy_args(order: &Order<'_>, action: &Action) -> DeployModelArgs {
         artifact: order.model.path.to_string_lossy().into_owned(),
         digest: order.model.digest.clone(),
         replicas: action.size,
-        resources: order.environment.resources,
+        resources: order.resources,
         market: order.deployment.market,
         write: write_args(order, action, "deploy_model"),
     }

@@ -21,6 +21,7 @@ use super::wish::Wish;
 use crate::clouds::WriteError;
 use crate::clouds::survey::CloudView;
 use crate::events::{Event, record};
+use crate::need;
 use crate::world::World;
 
 /// Clouds are read again when the last look is older, in milliseconds.
@@ -144,7 +145,9 @@ async fn perform(run: &Run<'_>, deployment: &Deployment, action: &Action) -> Res
     let model = run.wish.models.get(&deployment.model.to_string()).ok_or_else(|| missing("the model"))?;
     let environment =
         run.wish.environments.get(deployment.environment.as_str()).ok_or_else(|| missing("the environment"))?;
-    let order = Order { deployment, model, environment, control_plane: &run.control_plane };
+    let memory = need::memory(&run.world.config, model, environment);
+    let resources = need::resources(environment, memory.as_ref());
+    let order = Order { deployment, model, resources, control_plane: &run.control_plane };
     call(&**port, &order, action).await
 }
 
@@ -185,7 +188,9 @@ async fn goals(
     let Some(environment) = environment.filter(|_| !deployment.deleting) else { return Goals::default() };
     let placed: BTreeMap<SiteRef, u32> = pools.iter().map(|(site, pool)| (site.clone(), pool.size)).collect();
     let count = |site: &SiteRef| placed.get(site).copied().unwrap_or(0);
-    let surveyed = run.world.survey.sites(&environment.resources, LOOK_MS).await;
+    let model = run.wish.models.get(&deployment.model.to_string());
+    let memory = model.and_then(|model| need::memory(&run.world.config, model, environment));
+    let surveyed = run.world.survey.sites(&need::resources(environment, memory.as_ref()), LOOK_MS).await;
     let sites: Vec<CloudSite> = surveyed
         .iter()
         .map(|surveyed| {
@@ -195,7 +200,8 @@ async fn goals(
         })
         .collect();
     let (replicas, market) = (deployment.replicas, deployment.market);
-    let allocation = allocate(&AllocationProblem { replicas, market, environment, sites: &sites, placed: &placed });
+    let problem = AllocationProblem { replicas, market, environment, memory, sites: &sites, placed: &placed };
+    let allocation = allocate(&problem);
     for placement in &allocation.placements {
         let growth = placement.replicas.saturating_sub(count(&placement.site));
         *claimed.entry(placement.site.clone()).or_default() += growth;

@@ -70,7 +70,8 @@ pub(crate) async fn create(world: &World, request: &CreateDeployment) -> Result<
         if let Some(found) = get::<Deployment>(&*world.store, deployment.name.as_str()).await? {
             return Ok(existing(deployment, found.value)?);
         }
-        let subject = Subject { deployment, environment: &checked.environment.value, existing: None };
+        let (model, environment) = (&checked.model.value, &checked.environment.value);
+        let subject = Subject { deployment, model, environment, existing: None };
         if let Some(shortage) = plan(world, &subject).await?.shortage {
             return Err(shortage.into());
         }
@@ -122,7 +123,9 @@ pub(crate) async fn scale(world: &World, name: &str, asked_for: i64) -> Result<D
         let wanted = Deployment { replicas, ..found.value.clone() };
         if replicas > found.value.replicas {
             let environment = environments::fetch(world, wanted.environment.as_str()).await?;
-            let subject = Subject { deployment: &wanted, environment: &environment, existing: Some(&found.value) };
+            let model = models::fetch(world, &wanted.model.to_string()).await?;
+            let subject =
+                Subject { deployment: &wanted, model: &model, environment: &environment, existing: Some(&found.value) };
             if let Some(shortage) = plan(world, &subject).await?.shortage {
                 return Err(shortage.into());
             }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use domain::{Digest, Problem};
 use llm::context::{GgufError, Metadata, Tensors};
+use planning::gpu::{ModelShape, Precision};
 use sha2::{Digest as _, Sha256};
 
 /// Architectures of the LLaMA family that llama.cpp serves and that are tried here.
@@ -24,6 +25,7 @@ pub(crate) struct ModelFile {
     pub architecture: String,
     pub context_tokens: u32,
     pub parameters: Option<u64>,
+    pub cache_bytes_per_token: Option<u64>,
     /// The name that the file gives itself.
     pub title: Option<String>,
 }
@@ -33,7 +35,7 @@ pub(crate) fn inspect(path: &Path) -> Result<ModelFile, Problem> {
     let mut file = open(path)?;
     let size_bytes = file.metadata().map_err(|error| unreadable(path, &error))?.len();
     let (metadata, tensors) = whole_head(&mut file, path, size_bytes)?;
-    let architecture = metadata.architecture().filter(|name| !name.is_empty()).ok_or_else(|| {
+    let architecture = metadata.architecture().filter(|name| !name.is_empty()).map(str::to_owned).ok_or_else(|| {
         Problem::invalid(format!("{} names no architecture", path.display()))
             .next("convert it again with llama.cpp's converter")
             .at("path")
@@ -48,10 +50,31 @@ pub(crate) fn inspect(path: &Path) -> Result<ModelFile, Problem> {
         digest: digest(&mut file).map_err(|error| unreadable(path, &error))?,
         size_bytes,
         context_tokens,
+        cache_bytes_per_token: cache_bytes_per_token(&metadata, &architecture),
         parameters: Some(tensors.parameters).filter(|count| *count > 0),
         title: metadata.text("general.name").filter(|title| !title.is_empty()).map(str::to_owned),
-        architecture: architecture.to_owned(),
+        architecture,
     })
+}
+
+/// Bytes of keys and values for one token at 16 bits, as llama.cpp keeps them, when the file says what decides them
+/// (ggml, `docs/gguf.md`): layers, heads of keys and values (as many as query heads unless said), and how wide they are
+/// (the embedding split between the query heads unless said).
+fn cache_bytes_per_token(metadata: &Metadata, architecture: &str) -> Option<u64> {
+    let number = |key: &str| metadata.unsigned(&format!("{architecture}.{key}"));
+    let layers = number("block_count")?;
+    let heads = number("attention.head_count");
+    // Where layers differ the file lists their heads one by one; the most of any counts for each.
+    let listed = metadata.numbers(&format!("{architecture}.attention.head_count_kv"));
+    let most = listed.map(|heads| heads.iter().fold(0.0_f64, |most, heads| most.max(*heads)) as u64);
+    let kv_heads = number("attention.head_count_kv").or(most).or(heads)?;
+    let split = || Some(number("embedding_length")? / heads.filter(|heads| *heads > 0)?);
+    let key = number("attention.key_length").or_else(split)?;
+    let value = number("attention.value_length").or_else(split)?;
+    let head_width = key.saturating_add(value).div_ceil(2);
+    let shape =
+        ModelShape { parameters: 0, weights: Precision::Half, layers, kv_heads, head_width, cache: Precision::Half };
+    Some(shape.cache_bytes_per_token()).filter(|bytes| *bytes > 0)
 }
 
 /// Whether the file at `path` is a GGUF file with all of its tensors. Reads its head alone; problems call it `called`.
@@ -121,4 +144,35 @@ fn not_a_model(path: &Path, error: &GgufError) -> Problem {
         GgufError::Truncated | GgufError::Invalid(_) => "download or copy it again",
     };
     Problem::invalid(format!("{} cannot be served: {error}", path.display())).next(next).at("path")
+}
+
+#[cfg(test)]
+mod tests {
+    use llm::context::gguf::Value;
+
+    use super::*;
+
+    fn cache(entries: &[(&str, Value)]) -> Option<u64> {
+        let entries = entries.iter().map(|(key, value)| (format!("llama.{key}"), value.clone())).collect();
+        cache_bytes_per_token(&Metadata { entries, ..Metadata::default() }, "llama")
+    }
+
+    #[test]
+    fn the_cache_of_a_token_by_what_the_file_says() {
+        let (layers, heads) = (("block_count", Value::Unsigned(32)), ("attention.head_count", Value::Unsigned(32)));
+        let (shared, width) =
+            (("attention.head_count_kv", Value::Unsigned(8)), ("embedding_length", Value::Unsigned(4_096)));
+        let listed = ("attention.head_count_kv", Value::Numbers(vec![0.0, 8.0, 4.0]));
+        let (key, value) =
+            (("attention.key_length", Value::Unsigned(64)), ("attention.value_length", Value::Unsigned(128)));
+        let (layers, heads, shared, width) = (&layers, &heads, &shared, &width);
+        let of = |entries: &[&(&str, Value)]| cache(&entries.iter().map(|entry| (*entry).clone()).collect::<Vec<_>>());
+        assert_eq!(of(&[layers, heads, shared, width]), Some(2 * 32 * 8 * 128 * 2), "128 KiB: Llama 3 8B");
+        assert_eq!(of(&[layers, heads, width]), Some(2 * 32 * 32 * 128 * 2), "every head has its own");
+        assert_eq!(of(&[layers, heads, &listed, width]), Some(2 * 32 * 8 * 128 * 2), "the most of any layer");
+        assert_eq!(of(&[layers, shared, &key, &value]), Some(32 * 8 * (64 + 128) * 2), "widths that the file says");
+        assert_eq!(of(&[layers, heads]), None, "how wide a head is cannot be told");
+        assert_eq!(of(&[heads, width]), None);
+        assert_eq!(of(&[layers, &("attention.head_count", Value::Unsigned(0)), width]), None);
+    }
 }

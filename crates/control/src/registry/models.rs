@@ -114,6 +114,7 @@ fn model(world: &World, reference: ModelRef, path: PathBuf, file: ModelFile, req
         architecture: file.architecture,
         context_tokens: file.context_tokens,
         parameters: file.parameters,
+        cache_bytes_per_token: file.cache_bytes_per_token,
         metadata,
         tags: request.tags,
         registered_at: world.clock.now(),

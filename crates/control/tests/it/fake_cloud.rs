@@ -41,6 +41,8 @@ pub struct State {
     /// Instances ever started, and writes that changed something.
     pub started: u32,
     pub writes: u32,
+    /// What instances were asked for.
+    pub asked: Vec<Resources>,
     tokens: BTreeMap<String, (String, Nodepool)>,
     made: i64,
 }
@@ -194,6 +196,7 @@ impl State {
         if !self.sites[&args.region].available || self.room(&args.region) < args.replicas {
             return Err(Problem::new(Kind::NoCapacity, "the site cannot start them"));
         }
+        self.asked.push(args.resources);
         let pool = Nodepool {
             region: args.region.clone(),
             nodepool: args.nodepool.clone(),

@@ -9,6 +9,7 @@ mod fake_cloud;
 mod fuse;
 mod house;
 mod leadership;
+mod memory;
 mod reconcile;
 mod registration;
 mod stand_in;

@@ -1,60 +1,32 @@
 //! Which sites may carry a deployment at all, and what speaks against each of the others.
 
-use domain::{CloudSite, Environment, Market, Money, Resources, SiteRef};
-use serde::{Deserialize, Serialize};
+use domain::{CloudSite, Market, Money, SiteRef};
 
 use super::AllocationProblem;
+use crate::constraint::{Constraint, ModelNeed, Need, Supply, broken};
 
 /// What speaks against a site.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// The environment names other clouds.
-    CloudNotAllowed,
-    /// The environment names other sites.
-    SiteNotAllowed,
-    /// Data may not be processed in its country.
-    Residency,
-    /// It cannot start instances now.
-    OutOfService,
-    /// Its instances have too few processor cores.
-    CpuTooSmall,
-    /// Its instances have too little memory.
-    MemoryTooSmall,
-    /// Its instances have too few accelerators.
-    GpuTooFew,
-    /// It has no spot market, and spot instances are wanted.
-    NoSpotMarket,
-    /// A replica would cost more than the environment allows.
-    PriceAboveCap,
-    /// Every instance that it can hold is in use.
-    Full,
+    /// It breaks a hard constraint.
+    Broken(Constraint),
     /// It would do; cheaper or already used sites suffice.
     NotNeeded,
 }
 
 impl Reason {
-    /// The reason as one stable word, the same as its serialised form.
+    /// The reason as one stable word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::CloudNotAllowed => "cloud_not_allowed",
-            Self::SiteNotAllowed => "site_not_allowed",
-            Self::Residency => "residency",
-            Self::OutOfService => "out_of_service",
-            Self::CpuTooSmall => "cpu_too_small",
-            Self::MemoryTooSmall => "memory_too_small",
-            Self::GpuTooFew => "gpu_too_few",
-            Self::NoSpotMarket => "no_spot_market",
-            Self::PriceAboveCap => "price_above_cap",
-            Self::Full => "full",
+            Self::Broken(constraint) => constraint.as_str(),
             Self::NotNeeded => "not_needed",
         }
     }
 }
 
 /// A site that carries nothing, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
     /// The site.
     pub site: SiteRef,
@@ -75,72 +47,75 @@ pub(super) struct Candidate {
     pub placed: u32,
 }
 
-/// Whether `site` may carry replicas of the deployment, and how many.
-pub(super) fn judge(problem: &AllocationProblem<'_>, site: &CloudSite) -> Result<Candidate, Rejection> {
-    let reject = |(reason, cause)| Rejection { site: site.site.clone(), reason, cause };
-    forbidden(problem.environment, site).map_or(Ok(()), |why| Err(reject(why)))?;
-    if !site.available {
-        let cause = site.reason.clone().unwrap_or_else(|| "it cannot start instances now".to_owned());
-        return Err(reject((Reason::OutOfService, format!("out of service: {cause}"))));
+/// What a replica of the deployment asks of any site; `by` says who sets the rules, `parts` what the model's memory is
+/// made of.
+pub(super) fn need<'a>(problem: &AllocationProblem<'a>, by: &'a str, parts: &'a str) -> Need<'a> {
+    let environment = problem.environment;
+    let resources = environment.resources;
+    Need {
+        by,
+        what: "a replica",
+        clouds: &environment.clouds,
+        sites: &environment.sites,
+        residency: &environment.countries,
+        outages: &[],
+        families: &[],
+        accelerators: &[],
+        accelerators_least: resources.gpu,
+        processors: f64::from(resources.cpu_milli) / 1_000.0,
+        memory_bytes: resources.memory_bytes as f64,
+        model: problem.memory.map(|memory| ModelNeed { bytes: memory.total_bytes(), parts }),
+        accelerator_memory_bytes: 0.0,
+        price_cap: environment.max_price_per_hour,
+        instances: 1,
     }
-    too_small(&problem.environment.resources, &site.instance).map_or(Ok(()), |why| Err(reject(why)))?;
-    let price_per_hour = price(problem, site).map_err(reject)?;
+}
+
+/// Whether `site` may carry replicas with that need, and how many.
+pub(super) fn judge(
+    problem: &AllocationProblem<'_>,
+    need: &Need<'_>,
+    site: &CloudSite,
+) -> Result<Candidate, Rejection> {
     let placed = problem.placed.get(&site.site).copied().unwrap_or(0);
     let used_by_others = site.used.saturating_sub(placed);
     // What is placed has its room already, whatever a count taken at another moment says.
     let room = site.capacity.saturating_sub(used_by_others).max(placed.min(site.capacity));
-    if room == 0 {
-        let cause = format!("full: {} of {} instances are in use", site.used, site.capacity);
-        return Err(reject((Reason::Full, cause)));
-    }
-    Ok(Candidate { site: site.site.clone(), price_per_hour, room, placed })
-}
-
-/// Why the environment does not allow the site, when it does not.
-fn forbidden(environment: &Environment, site: &CloudSite) -> Option<(Reason, String)> {
-    let name = &environment.name;
-    if !environment.clouds.is_empty() && !environment.clouds.contains(&site.site.cloud) {
-        return Some((Reason::CloudNotAllowed, format!("environment {name} does not allow cloud {}", site.site.cloud)));
-    }
-    if !environment.sites.is_empty() && !environment.sites.contains(&site.site) {
-        return Some((Reason::SiteNotAllowed, format!("environment {name} does not allow this site")));
-    }
-    let allowed = &environment.countries;
-    if !allowed.is_empty() && !allowed.iter().any(|country| country.eq_ignore_ascii_case(&site.country)) {
-        let cause = format!("it is in {}; environment {name} keeps data in {}", site.country, allowed.join(", "));
-        return Some((Reason::Residency, cause));
-    }
-    None
-}
-
-/// What the instance lacks for the need, when it lacks something.
-fn too_small(need: &Resources, instance: &Resources) -> Option<(Reason, String)> {
-    if need.cpu_milli > instance.cpu_milli {
-        let cause = format!("an instance has {}m cpu; a replica needs {}m", instance.cpu_milli, need.cpu_milli);
-        return Some((Reason::CpuTooSmall, cause));
-    }
-    if need.memory_bytes > instance.memory_bytes {
-        let mebibytes = |bytes: u64| bytes.div_ceil(1 << 20);
-        let (has, needs) = (mebibytes(instance.memory_bytes), mebibytes(need.memory_bytes));
-        return Some((Reason::MemoryTooSmall, format!("an instance has {has}Mi memory; a replica needs {needs}Mi")));
-    }
-    if need.gpu > instance.gpu {
-        let cause = format!("an instance has {} gpu; a replica needs {}", instance.gpu, need.gpu);
-        return Some((Reason::GpuTooFew, cause));
-    }
-    None
-}
-
-fn price(problem: &AllocationProblem<'_>, site: &CloudSite) -> Result<Money, (Reason, String)> {
     let price = match problem.market {
-        Market::OnDemand => site.on_demand_per_hour,
-        Market::Spot => site.spot_per_hour.ok_or_else(|| (Reason::NoSpotMarket, "it has no spot market".to_owned()))?,
+        Market::OnDemand => Some(site.on_demand_per_hour),
+        Market::Spot => site.spot_per_hour,
     };
-    match problem.environment.max_price_per_hour {
-        Some(cap) if price > cap => {
-            Err((Reason::PriceAboveCap, format!("a replica costs {price}/h; the environment allows {cap}/h")))
-        }
-        _ => Ok(price),
+    let supply = supply(site, price, room);
+    // What runs there has shown that it fits, whatever the estimate says.
+    let need = if placed > 0 { Need { model: None, ..*need } } else { *need };
+    match broken(&need, &supply) {
+        None => Ok(Candidate { site: site.site.clone(), price_per_hour: supply.price_per_hour, room, placed }),
+        Some(breach) => Err(Rejection {
+            site: site.site.clone(),
+            reason: Reason::Broken(breach.constraint),
+            cause: breach.to_string(),
+        }),
+    }
+}
+
+fn supply(site: &CloudSite, price: Option<Money>, room: u32) -> Supply<'_> {
+    let out = site.reason.as_deref().unwrap_or("it cannot start instances now");
+    Supply {
+        cloud: site.site.cloud.as_str(),
+        region: site.site.site.as_str(),
+        zone: "",
+        jurisdiction: &site.country,
+        out: (!site.available).then_some(out),
+        not_sold: price.is_none().then_some("it has no spot market"),
+        family: "",
+        accelerator: "",
+        accelerators: site.instance.gpu,
+        processors: f64::from(site.instance.cpu_milli) / 1_000.0,
+        memory_bytes: site.instance.memory_bytes as f64,
+        accelerator_memory_bytes: 0.0,
+        price_per_hour: price.unwrap_or_default(),
+        left: Some(room),
+        in_use: Some((site.used, site.capacity)),
     }
 }
 

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use domain::{CloudSite, Environment, Market, Money, Problem, SiteRef};
 use serde::{Deserialize, Serialize};
 
+use crate::gpu::ServingMemory;
 use eligibility::{Candidate, judge};
 pub use eligibility::{Reason, Rejection};
 use spread::spread;
@@ -26,6 +27,8 @@ pub struct AllocationProblem<'a> {
     pub market: Market,
     /// What each replica gets, and where it may run.
     pub environment: &'a Environment,
+    /// What the model takes to serve, when it is to be looked at.
+    pub memory: Option<ServingMemory>,
     /// Every site that is known, whether or not it will do. `used` counts what this deployment has there too.
     pub sites: &'a [CloudSite],
     /// Replicas of this deployment by site, as they are now.
@@ -82,8 +85,11 @@ impl Allocation {
 pub fn allocate(problem: &AllocationProblem<'_>) -> Allocation {
     let mut candidates: Vec<Candidate> = Vec::new();
     let mut rejected: Vec<Rejection> = Vec::new();
+    let by = format!("environment {}", problem.environment.name);
+    let parts = problem.memory.map(|memory| memory.to_string()).unwrap_or_default();
+    let need = eligibility::need(problem, &by, &parts);
     for site in problem.sites {
-        match judge(problem, site) {
+        match judge(problem, &need, site) {
             Ok(candidate) => candidates.push(candidate),
             Err(rejection) => rejected.push(rejection),
         }

@@ -6,6 +6,7 @@ use domain::{Kind, Problem};
 
 use super::AllocationProblem;
 use super::eligibility::{Candidate, Reason, Rejection};
+use crate::constraint::Constraint;
 
 /// The problem that says why `unplaced` replicas find no place.
 pub(super) fn explain(
@@ -46,16 +47,21 @@ fn next_step(rejected: &[Rejection]) -> &'static str {
         *counts.entry(rejection.reason).or_default() += 1;
     }
     let binding = counts.into_iter().max_by_key(|(reason, count)| (*count, std::cmp::Reverse(*reason)));
-    match binding.map(|(reason, _)| reason) {
-        Some(Reason::CloudNotAllowed) => "use an environment that allows one of these clouds",
-        Some(Reason::SiteNotAllowed) => "use an environment that allows one of these sites",
-        Some(Reason::Residency) => "use an environment whose countries include one of these",
-        Some(Reason::OutOfService) => "wait until a site is back, or allow other sites",
-        Some(Reason::CpuTooSmall | Reason::MemoryTooSmall | Reason::GpuTooFew) => {
+    let Some((Reason::Broken(binding), _)) = binding else { return FULL };
+    match binding {
+        Constraint::Cloud => "use an environment that allows one of these clouds",
+        Constraint::Site => "use an environment that allows one of these sites",
+        Constraint::Residency => "use an environment whose countries include one of these",
+        Constraint::Outage => "wait until a site is back, or allow other sites",
+        Constraint::Family | Constraint::Accelerator => "allow another kind of instance",
+        Constraint::Accelerators | Constraint::Processors | Constraint::Memory | Constraint::AcceleratorMemory => {
             "use an environment with smaller resources, or add a cloud with larger instances"
         }
-        Some(Reason::NoSpotMarket) => "use the on-demand market",
-        Some(Reason::PriceAboveCap) => "use an environment with a higher price cap",
-        Some(Reason::Full | Reason::NotNeeded) | None => "free instances by scaling another deployment down",
+        Constraint::ModelMemory => "serve a smaller or more compressed model, or add a cloud with larger instances",
+        Constraint::Market => "use the on-demand market",
+        Constraint::Price | Constraint::Budget => "use an environment with a higher price cap",
+        Constraint::Quota | Constraint::NeverFinishes => FULL,
     }
 }
+
+const FULL: &str = "free instances by scaling another deployment down";

@@ -43,8 +43,14 @@ fn placed(counts: &[(&str, u32)]) -> BTreeMap<SiteRef, u32> {
 
 fn counts_of(replicas: u32, sites: &[CloudSite], now: &[(&str, u32)]) -> BTreeMap<String, u32> {
     let (environment, placed) = (environment(), placed(now));
-    let problem =
-        AllocationProblem { replicas, market: Market::OnDemand, environment: &environment, sites, placed: &placed };
+    let problem = AllocationProblem {
+        replicas,
+        market: Market::OnDemand,
+        environment: &environment,
+        memory: None,
+        sites,
+        placed: &placed,
+    };
     let found = allocate(&problem);
     found.placements.into_iter().map(|p| (p.site.site.to_string(), p.replicas)).collect()
 }
@@ -102,6 +108,7 @@ fn every_constraint_is_a_reason() {
         replicas: 1,
         market: Market::Spot,
         environment: &environment,
+        memory: None,
         sites: &sites,
         placed: &placed,
     };
@@ -112,19 +119,16 @@ fn every_constraint_is_a_reason() {
         rejected.into_iter().map(|rejection| rejection.reason).collect()
     };
     let wanted = [
-        Reason::CloudNotAllowed,
-        Reason::Residency,
-        Reason::OutOfService,
-        Reason::CpuTooSmall,
-        Reason::MemoryTooSmall,
-        Reason::NoSpotMarket,
-        Reason::PriceAboveCap,
-        Reason::Full,
+        "cloud_not_allowed",
+        "residency",
+        "out_of_service",
+        "cpu_too_small",
+        "memory_too_small",
+        "no_spot_market",
+        "price_above_cap",
+        "full",
     ];
-    assert_eq!(reasons, wanted);
-    for reason in reasons {
-        assert_eq!(serde_json::json!(reason), reason.as_str());
-    }
+    assert_eq!(reasons.iter().map(|reason| reason.as_str()).collect::<Vec<_>>(), wanted);
     let shortage = found.shortage.expect("nothing will do");
     assert_eq!(shortage.kind, Kind::NoCapacity);
     assert!(shortage.cause.contains("production") && shortage.next_step.is_some(), "{shortage:?}");
@@ -141,11 +145,41 @@ fn a_gpu_need_and_a_site_list_are_constraints_too() {
         replicas: 1,
         market: Market::OnDemand,
         environment: &environment,
+        memory: None,
         sites: &sites,
         placed: &placed,
     };
     let reasons: Vec<Reason> = allocate(&problem).rejected.iter().map(|rejection| rejection.reason).collect();
-    assert_eq!(reasons, [Reason::GpuTooFew, Reason::SiteNotAllowed]);
+    let words: Vec<&str> = reasons.iter().map(|reason| reason.as_str()).collect();
+    assert_eq!(words, ["gpu_too_few", "site_not_allowed"]);
+}
+
+#[test]
+fn a_model_that_no_instance_holds_is_told_with_its_parts() {
+    let mut sites = [site("a", 5, 4), site("b", 5, 4)];
+    sites[1].instance.memory_bytes = 16 << 30;
+    let (environment, placed) = (environment(), placed(&[]));
+    let memory = Some(ServingMemory::new(6 << 30, Some(131_072), 8_192, 4));
+    let problem = AllocationProblem {
+        replicas: 2,
+        market: Market::OnDemand,
+        environment: &environment,
+        memory,
+        sites: &sites,
+        placed: &placed,
+    };
+    let found = allocate(&problem);
+    assert_eq!(found.replicas_at(&sites[1].site), 2);
+    let rejected = &found.rejected[0];
+    assert_eq!(rejected.reason.as_str(), "model_too_large");
+    assert_eq!(
+        rejected.cause,
+        "the model needs 11.1Gi memory (weights 6.0Gi + KV cache 4.0Gi (8192 tokens × 4 at once) + runtime 1.1Gi); an \
+         instance has 8.0Gi"
+    );
+    let placed = super::tests::placed(&[("a", 1)]);
+    let found = allocate(&AllocationProblem { placed: &placed, ..problem });
+    assert_eq!(found.replicas_at(&sites[0].site), 1, "what runs there has shown that it fits");
 }
 
 #[test]
@@ -156,6 +190,7 @@ fn a_shortage_names_capacity_and_places_what_it_can() {
         replicas: 7,
         market: Market::OnDemand,
         environment: &environment,
+        memory: None,
         sites: &sites,
         placed: &placed,
     };
@@ -195,6 +230,7 @@ fn solve(world: &World) -> Allocation {
         replicas: world.replicas,
         market: Market::OnDemand,
         environment: &environment(),
+        memory: None,
         sites: &world.sites,
         placed: &world.placed,
     })

@@ -6,6 +6,8 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 const FORECASTS: usize = 5;
 /// The trend is taken over this long.
 const TREND_S: f64 = 60.0;
@@ -21,12 +23,13 @@ const SEASON_GAIN: f64 = 0.4;
 const MAX_KEPT: usize = 4_096;
 
 /// Forecasts one horizon ahead.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Forecaster {
     horizon_s: f64,
     recent: VecDeque<(f64, f64)>,
     open: VecDeque<(f64, [f64; FORECASTS])>,
-    errors: [f64; FORECASTS],
+    /// Mean squared errors, fading; nothing before the first forecast could be judged.
+    errors: Option<[f64; FORECASTS]>,
     day: Season,
     week: Season,
 }
@@ -39,7 +42,7 @@ impl Forecaster {
             horizon_s,
             recent: VecDeque::new(),
             open: VecDeque::new(),
-            errors: [0.0; FORECASTS],
+            errors: None,
             day: Season::new(DAY_S),
             week: Season::new(WEEK_S),
         }
@@ -63,11 +66,23 @@ impl Forecaster {
         self.combine(&forecasts)
     }
 
+    /// Looks `horizon_s` seconds ahead from now on, and keeps what it has learned.
+    pub fn look_ahead(&mut self, horizon_s: f64) {
+        self.horizon_s = horizon_s;
+    }
+
+    /// Nothing was seen for a while: the trend is begun anew, and what was forecast for the time between is not judged by
+    /// what came after it. Season and the weights stay.
+    pub fn pause(&mut self) {
+        self.recent.clear();
+        self.open.clear();
+    }
+
     /// Settles the forecasts that were made for now.
     fn score(&mut self, now_s: f64, load: f64, elapsed_s: f64) {
         let fade = 0.5_f64.powf(elapsed_s / ERROR_HALF_LIFE_S);
         while let Some((_, forecasts)) = self.open.front().filter(|(at_s, _)| *at_s <= now_s) {
-            for (error, forecast) in self.errors.iter_mut().zip(forecasts) {
+            for (error, forecast) in self.errors.get_or_insert_default().iter_mut().zip(forecasts) {
                 *error = *error * fade + (forecast - load).powi(2) * (1.0 - fade);
             }
             self.open.pop_front();
@@ -85,16 +100,18 @@ impl Forecaster {
     }
 
     fn combine(&self, forecasts: &[f64; FORECASTS]) -> f64 {
-        let best = self.errors.iter().copied().fold(f64::INFINITY, f64::min).max(1e-9);
+        // A trend seen for the first time may be no more than the first minute of a service: the last value will do.
+        let Some(errors) = &self.errors else { return forecasts[0] };
+        let best = errors.iter().copied().fold(f64::INFINITY, f64::min).max(1e-9);
         // Squared errors to the square: a forecast twice as wrong counts a sixteenth.
-        let weights = self.errors.map(|error| (best / error.max(best)).powi(2));
+        let weights = errors.map(|error| (best / error.max(best)).powi(2));
         let weighted: f64 = forecasts.iter().zip(weights).map(|(forecast, weight)| forecast * weight).sum();
         weighted / weights.iter().sum::<f64>()
     }
 }
 
 /// The mean load by slot of a period.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Season {
     period_s: f64,
     slots: Vec<Option<f64>>,
@@ -112,7 +129,7 @@ impl Season {
     fn observe(&mut self, now_s: f64, load: f64, elapsed_s: f64) {
         let slot = self.slot(now_s);
         // The gain is per visit of a slot; the many observations of one visit share it.
-        let gain = (SEASON_GAIN * elapsed_s / SLOT_S).min(1.0);
+        let gain = SEASON_GAIN * (elapsed_s / SLOT_S).min(1.0);
         self.slots[slot] = Some(self.slots[slot].map_or(load, |mean| mean + gain * (load - mean)));
     }
 
@@ -150,6 +167,13 @@ mod tests {
     #[test]
     fn a_steady_load_is_forecast_exactly() {
         assert!(last_errors(|_| 7.0, 2.0) < 1e-9);
+    }
+
+    #[test]
+    fn the_first_minute_of_a_service_is_no_trend() {
+        let mut forecaster = Forecaster::new(180.0);
+        let forecasts = (0..=6).map(|step| forecaster.observe(f64::from(step) * 10.0, f64::from(step)));
+        assert_eq!(forecasts.collect::<Vec<_>>(), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
     }
 
     #[test]

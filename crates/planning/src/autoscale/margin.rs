@@ -6,6 +6,8 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 /// Misses are remembered over an hour and over a day; a spell of unrest shows in the first.
 const SHORT_MEMORY_S: f64 = 3_600.0;
 const LONG_MEMORY_S: f64 = 86_400.0;
@@ -20,7 +22,7 @@ const ALLOWANCE_USED: f64 = 0.8;
 const MAX_KEPT: usize = 4_096;
 
 /// Learns the margin.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Margin {
     allowed_share: f64,
     open: VecDeque<(f64, f64)>,
@@ -44,6 +46,17 @@ impl Margin {
             factor: FIRST_FACTOR,
             last_s: None,
         }
+    }
+
+    /// Lets another share of the load find no capacity from now on, and keeps what it has learned.
+    pub fn allow(&mut self, allowed_share: f64) {
+        self.allowed_share = allowed_share.max(1e-6) * ALLOWANCE_USED;
+    }
+
+    /// Nothing was seen for a while: what was forecast for the time between is not judged.
+    pub fn pause(&mut self) {
+        self.open.clear();
+        self.last_s = None;
     }
 
     /// Takes in the load at `now_s` and the load over capacity since the last time, both in replicas.

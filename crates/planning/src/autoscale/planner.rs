@@ -1,92 +1,38 @@
 //! The decision: how many replicas to hold from now on, and why.
 
+use serde::{Deserialize, Serialize};
+
 use super::forecast::Forecaster;
+use super::idle::Idle;
 use super::margin::Margin;
-
-/// What is wanted.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct AutoscaleGoal {
-    /// Seconds from a launch until a replica serves.
-    pub cold_start_s: f64,
-    /// Share of the load that may find no capacity.
-    pub over_capacity_share: f64,
-    /// Fewest replicas; with zero the service may scale to zero.
-    pub replicas_min: u32,
-    /// Most replicas.
-    pub replicas_max: u32,
-    /// How long waiting requests may take to drain.
-    pub drain_s: f64,
-    /// What a request that has to wait for a cold start is worth, in replica-seconds.
-    pub cold_request_replica_s: f64,
-}
-
-/// Everything at a decision.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct AutoscaleSituation {
-    /// The time, in seconds from any fixed moment; time of day and week follow from it.
-    pub now_s: f64,
-    /// The load, in replicas kept busy.
-    pub load: f64,
-    /// Mean load over capacity since the last decision, in replicas.
-    pub over: f64,
-    /// Work that waits, in replica-seconds.
-    pub backlog_replica_s: f64,
-    /// Replicas that serve.
-    pub ready: u32,
-    /// Replicas that are starting.
-    pub loading: u32,
-}
-
-/// How many replicas to hold, and why.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct AutoscaleDecision {
-    /// Replicas, ready and loading together.
-    pub replicas: u32,
-    /// What settled it.
-    pub reason: AutoscaleReason,
-    /// The forecast at the horizon of a cold start, in replicas.
-    pub forecast: f64,
-    /// The margin above it, in replicas.
-    pub margin: f64,
-}
-
-/// What settled a decision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AutoscaleReason {
-    /// The forecast with its margin.
-    Forecast,
-    /// The load now is more than the forecast asks for.
-    LoadNow,
-    /// The load is over capacity: nothing is given back for a while.
-    Panic,
-    /// Waiting work must drain in time.
-    Backlog,
-    /// Replicas still loading are not given back; they would only be started again.
-    StillLoading,
-    /// Nothing comes for long enough that a cold start is the lesser cost.
-    ToZero,
-    /// A limit of the goal.
-    Limit,
-}
+use super::situation::{AutoscaleDecision, AutoscaleGoal, AutoscaleReason, AutoscaleSituation};
 
 /// Nothing is given back for this long after the load was over capacity, as in Knative's panic mode
 /// (<https://knative.dev/docs/serving/autoscaling/kpa-specific>).
 const PANIC_S: f64 = 60.0;
-/// How slowly the mean time between arrivals of an idle service is learned.
-const GAP_GAIN: f64 = 0.3;
+/// After so long without a decision what was seen before is history: what came between is not known.
+const PAUSE_S: f64 = 60.0;
+/// Nothing is given back before this has been seen, or a cold start if that is longer: until then a low load may be no
+/// more than the beginning of the view.
+const LEARNING_S: f64 = 60.0;
 
-/// Decides for one service, and learns from all it is shown.
-#[derive(Debug, Clone)]
+/// Decides for one service, and learns from all it is shown. Serialised it is what a successor needs to go on: at most
+/// [`Self::BYTES_MAX`] bytes of JSON.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Autoscaler {
     goal: AutoscaleGoal,
     forecaster: Forecaster,
     margin: Margin,
-    panic_until_s: f64,
-    idle_since_s: Option<f64>,
-    mean_gap_s: Option<f64>,
+    idle: Idle,
+    panic_until_s: Option<f64>,
+    /// Since when the situation has been seen without a pause, and when it was seen last.
+    seen_s: Option<(f64, f64)>,
 }
 
 impl Autoscaler {
+    /// Most bytes that one takes as JSON: the slots of a day and a week, and the bounded queues, at 25 bytes a number.
+    pub const BYTES_MAX: usize = 1 << 20;
+
     /// One that has seen nothing yet.
     #[must_use]
     pub fn new(goal: AutoscaleGoal) -> Self {
@@ -94,34 +40,70 @@ impl Autoscaler {
             goal,
             forecaster: Forecaster::new(goal.cold_start_s),
             margin: Margin::new(goal.over_capacity_share),
-            panic_until_s: f64::NEG_INFINITY,
-            idle_since_s: None,
-            mean_gap_s: None,
+            idle: Idle::default(),
+            panic_until_s: None,
+            seen_s: None,
         }
+    }
+
+    /// Pursues another goal from now on, and keeps what it has learned of the load.
+    pub fn pursue(&mut self, goal: AutoscaleGoal) {
+        self.goal = goal;
+        self.forecaster.look_ahead(goal.cold_start_s);
+        self.margin.allow(goal.over_capacity_share);
     }
 
     /// What to hold from now on. Times must not fall from one call to the next.
     pub fn decide(&mut self, situation: &AutoscaleSituation) -> AutoscaleDecision {
         let now_s = situation.now_s;
+        self.note_pause(now_s);
         let forecast = self.forecaster.observe(now_s, situation.load);
         self.margin.observe(now_s, situation.load, situation.over);
         self.margin.expect(now_s + self.goal.cold_start_s, forecast);
-        self.learn_gap(situation);
+        self.idle.observe(situation);
         let margin = self.margin.replicas();
         if situation.load > f64::from(situation.ready) {
-            self.panic_until_s = now_s + PANIC_S;
+            self.panic_until_s = Some(now_s + PANIC_S);
         }
         let (wanted, reason) = self.wanted(situation, forecast + margin);
         AutoscaleDecision { replicas: wanted, reason, forecast, margin }
     }
 
+    fn note_pause(&mut self, now_s: f64) {
+        let since_s = match self.seen_s {
+            Some((since_s, last_s)) if now_s - last_s <= PAUSE_S.max(self.goal.cold_start_s) => since_s,
+            _ => {
+                self.forecaster.pause();
+                self.margin.pause();
+                self.idle.pause();
+                now_s
+            }
+        };
+        self.seen_s = Some((since_s, now_s));
+    }
+
     fn wanted(&self, situation: &AutoscaleSituation, ahead: f64) -> (u32, AutoscaleReason) {
-        let held = situation.ready + situation.loading;
-        if self.goal.replicas_min == 0 && self.may_be_zero(situation) {
-            return (0, AutoscaleReason::ToZero);
-        }
+        let held = situation.held();
+        let best = self.by_load(situation, ahead);
         // Until zero pays, the last replica stays.
         let fewest = self.goal.replicas_min.max(u32::from(held > 0));
+        let limited = best.0.max(fewest).min(self.goal.replicas_max);
+        let best = if limited == best.0 { best } else { (limited, AutoscaleReason::Limit) };
+        let learning_s = LEARNING_S.max(self.goal.cold_start_s);
+        let has_learned = self.seen_s.is_some_and(|(since_s, now_s)| now_s - since_s >= learning_s);
+        let may_give_back = has_learned && !situation.partial;
+        let to_zero = may_give_back && self.goal.replicas_min == 0 && self.idle.zero_pays(situation, &self.goal);
+        match best {
+            _ if to_zero => (0, AutoscaleReason::ToZero),
+            (fewer, _) if fewer < held && !may_give_back => {
+                (held.min(self.goal.replicas_max), AutoscaleReason::Learning)
+            }
+            best => best,
+        }
+    }
+
+    /// What load, backlog and what is under way ask for, before the limits.
+    fn by_load(&self, situation: &AutoscaleSituation, ahead: f64) -> (u32, AutoscaleReason) {
         let drain = situation.load + situation.backlog_replica_s / self.goal.drain_s.max(1.0);
         let backlog = if situation.backlog_replica_s > 0.0 { ceil(drain) } else { 0 };
         let mut best = (ceil(ahead), AutoscaleReason::Forecast);
@@ -130,36 +112,12 @@ impl Autoscaler {
                 best = other;
             }
         }
-        if best.0 < held && situation.now_s < self.panic_until_s {
-            best = (held, AutoscaleReason::Panic);
+        if best.0 < situation.held() && self.panic_until_s.is_some_and(|until_s| situation.now_s < until_s) {
+            best = (situation.held(), AutoscaleReason::Panic);
         }
         // What is ready must carry the load now, and what is loading is left to finish.
-        let least = situation.loading + ceil(situation.load).min(situation.ready);
-        if best.0 < least {
-            best = (least, AutoscaleReason::StillLoading);
-        }
-        let limited = best.0.max(fewest).min(self.goal.replicas_max);
-        if limited == best.0 { best } else { (limited, AutoscaleReason::Limit) }
-    }
-
-    /// Zero pays when keeping one replica until the next request costs more than that request's wait.
-    fn may_be_zero(&self, situation: &AutoscaleSituation) -> bool {
-        let idle_s = self.idle_since_s.map_or(0.0, |since_s| situation.now_s - since_s);
-        // Without a gap seen yet, expect to wait as long again as it has lasted.
-        let expected_gap_s = self.mean_gap_s.map_or(idle_s, |gap_s| (gap_s - idle_s).max(idle_s));
-        situation.load <= 0.0
-            && situation.backlog_replica_s <= 0.0
-            && situation.loading == 0
-            && expected_gap_s > self.goal.cold_request_replica_s
-    }
-
-    fn learn_gap(&mut self, situation: &AutoscaleSituation) {
-        if situation.load <= 0.0 {
-            self.idle_since_s.get_or_insert(situation.now_s);
-        } else if let Some(since_s) = self.idle_since_s.take() {
-            let gap_s = situation.now_s - since_s;
-            self.mean_gap_s = Some(self.mean_gap_s.map_or(gap_s, |mean_s| mean_s + GAP_GAIN * (gap_s - mean_s)));
-        }
+        let least = situation.loading.saturating_add(ceil(situation.load).min(situation.ready));
+        if best.0 < least { (least, AutoscaleReason::StillLoading) } else { best }
     }
 }
 
@@ -183,7 +141,7 @@ mod tests {
     };
 
     fn at(now_s: f64, load: f64, ready: u32) -> AutoscaleSituation {
-        AutoscaleSituation { now_s, load, over: 0.0, backlog_replica_s: 0.0, ready, loading: 0 }
+        AutoscaleSituation { now_s, load, ready, wanted: ready, ..AutoscaleSituation::default() }
     }
 
     #[test]
@@ -200,24 +158,70 @@ mod tests {
         assert_eq!((decision.replicas, decision.reason), (12, AutoscaleReason::Backlog));
     }
 
+    /// One that has watched `load` on `ready` replicas for long enough to give back, until `until_s`.
+    fn watching(until_s: f64, load: f64, ready: u32) -> Autoscaler {
+        let mut scaler = Autoscaler::new(GOAL);
+        (0..).map(|step| f64::from(step) * 10.0).take_while(|now_s| *now_s < until_s).for_each(|now_s| {
+            scaler.decide(&at(now_s, load, ready));
+        });
+        scaler
+    }
+
     #[test]
     fn loading_replicas_are_not_reaped_and_panic_gives_nothing_back() {
-        let mut scaler = Autoscaler::new(GOAL);
-        let decision = scaler.decide(&AutoscaleSituation { loading: 5, ..at(0.0, 1.0, 4) });
+        let mut scaler = watching(300.0, 1.0, 4);
+        let decision = scaler.decide(&AutoscaleSituation { loading: 5, ..at(300.0, 1.0, 4) });
         assert_eq!((decision.replicas, decision.reason), (6, AutoscaleReason::StillLoading));
-        let mut scaler = Autoscaler::new(GOAL);
-        scaler.decide(&at(0.0, 9.0, 8));
-        let decision = scaler.decide(&at(10.0, 2.0, 12));
+        let mut scaler = watching(300.0, 9.0, 8);
+        let decision = scaler.decide(&at(300.0, 2.0, 12));
         assert_eq!((decision.replicas, decision.reason), (12, AutoscaleReason::Panic));
     }
 
     #[test]
     fn zero_only_when_the_gap_is_worth_a_cold_start() {
-        let mut scaler = Autoscaler::new(GOAL);
-        scaler.decide(&at(0.0, 1.0, 1));
-        assert_eq!(scaler.decide(&at(100.0, 0.0, 1)).replicas, 1);
-        let decision = scaler.decide(&at(1_000.0, 0.0, 1));
-        assert_eq!((decision.replicas, decision.reason), (0, AutoscaleReason::ToZero));
+        let mut scaler = watching(300.0, 1.0, 1);
+        let mut idle = |now_s: f64| scaler.decide(&at(now_s, 0.0, 1));
+        let decisions: Vec<_> = (30..=95).map(|step| idle(f64::from(step) * 10.0)).collect();
+        let zero = decisions.iter().position(|decision| decision.replicas == 0).unwrap();
+        // 600 s of idleness are what the wait of one request is worth.
+        assert_eq!((zero, decisions[zero].reason), (61, AutoscaleReason::ToZero));
+    }
+
+    #[test]
+    fn what_runs_is_not_idle_and_what_was_woken_gets_its_chance() {
+        let mut scaler = watching(2_000.0, 0.0, 1);
+        let running = AutoscaleSituation { running: true, ..at(2_000.0, 0.0, 1) };
+        assert_eq!(scaler.decide(&running).replicas, 1);
+        let mut scaler = watching(2_000.0, 0.0, 0);
+        let waiting = AutoscaleSituation { backlog_replica_s: 1.0, ..at(2_000.0, 0.0, 0) };
+        let decision = scaler.decide(&waiting);
+        assert_eq!((decision.replicas, decision.reason), (1, AutoscaleReason::Backlog));
+        // Whoever asked has given up; the replica is ready, and stays for as long as its start took.
+        let held: Vec<u32> =
+            (201..=230).map(|step| scaler.decide(&at(f64::from(step) * 10.0, 0.0, 1)).replicas).collect();
+        assert!(held[..18].iter().all(|replicas| *replicas == 1), "{held:?}");
+        assert_eq!(held.last(), Some(&0), "{held:?}");
+    }
+
+    #[test]
+    fn a_successor_holds_what_is_there_until_it_has_seen_enough() {
+        let before = watching(7_200.0, 6.5, 7);
+        let saved = serde_json::to_string(&before).unwrap();
+        assert!(saved.len() < Autoscaler::BYTES_MAX);
+        let mut after: Autoscaler = serde_json::from_str(&saved).unwrap();
+        assert_eq!(after, before);
+        // It comes back later, and sees little at first. Of the seven wanted only five are there.
+        let seen = |now_s: f64| AutoscaleSituation { wanted: 7, ..at(now_s, 0.5, 5) };
+        for step in 0..18 {
+            let decision = after.decide(&seen(7_400.0 + f64::from(step) * 10.0));
+            assert_eq!((decision.replicas, decision.reason), (7, AutoscaleReason::Learning), "step {step}");
+        }
+        assert!(after.decide(&seen(7_580.0)).replicas < 7);
+        let unseen = AutoscaleSituation { partial: true, ..seen(7_590.0) };
+        assert_eq!(after.decide(&unseen).replicas, 7, "a gateway is silent, and may have more");
+        let mut ignorant = Autoscaler::new(GOAL);
+        assert_eq!(ignorant.decide(&at(0.0, 0.0, 3)).reason, AutoscaleReason::Learning);
+        assert_eq!(ignorant.decide(&at(10.0, 9.0, 3)).replicas, 9, "up it goes at once");
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub struct ModelShape {
 
 /// Share of the memory that the runtime, activations and fragmentation are left: vLLM's `gpu_memory_utilization` is 0.9 by
 /// default (<https://docs.vllm.ai/en/latest/configuration/engine_args.html>).
-const USABLE_PERCENT: u64 = 90;
+pub(super) const USABLE_PERCENT: u64 = 90;
 
 impl ModelShape {
     /// Bytes of the weights.

@@ -4,153 +4,172 @@
 //! nano-dollars: every move takes from one term what it gives to another, so the sum of all terms' minima stays a proven
 //! bound whatever is rounded. On loopy graphs it converges near the bound of the linear relaxation.
 
-use super::network::{Domains, FORBIDDEN, Label, Network};
+use super::network::{Domains, FORBIDDEN, Label, Network, Work};
 use super::search::Bound;
 
 /// Costs as they have been moved.
 #[derive(Debug, Clone)]
 pub struct Moved {
-    /// By variable and place.
-    own: Vec<Vec<i64>>,
-    /// By edge and place, on top of the edge's price: at its source, and at its destination.
-    at_source: Vec<Vec<i64>>,
-    at_destination: Vec<Vec<i64>>,
+    /// Labels of a row.
+    width: usize,
+    /// By variable and label.
+    own: Vec<i64>,
+    /// By edge, end (its source, then its destination) and label, on top of the edge's price.
+    sides: Vec<i64>,
+}
+
+/// Variables one after the other, or backwards.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pass {
+    Rising,
+    Falling,
 }
 
 impl Moved {
     /// Nothing moved.
     #[must_use]
     pub fn new(network: &Network) -> Self {
-        let none = || network.edges.iter().map(|_| vec![0; network.unary[0].len()]).collect();
-        Self { own: network.unary.clone(), at_source: none(), at_destination: none() }
+        let width = network.width();
+        Self { width, own: network.unary.concat(), sides: vec![0; 2 * width * network.edges.len()] }
     }
 
-    /// Moves costs until the bound reaches `enough`, hardly rises any more, or `most` rounds are over. Returns the bound.
-    pub fn ascend(&mut self, network: &Network, domains: &Domains, enough: i64, most: usize) -> Bound {
-        let mut best = self.bound(network, domains);
+    /// Moves costs for at most `most` rounds, or until the bound is `enough`, or a round closes less than a `patience`th of the
+    /// gap to `enough`. Returns the bound, and whether it still rose well.
+    pub(super) fn ascend(
+        &mut self,
+        network: &Network,
+        domains: &Domains,
+        (enough, most, patience): (i64, usize, i64),
+        work: &mut Work,
+    ) -> (i64, bool) {
+        let mut lower = i64::MIN;
         for _ in 0..most {
-            if best.lower >= enough {
-                break;
+            self.sweep(network, domains, Pass::Rising, work);
+            let next = self.sweep(network, domains, Pass::Falling, work);
+            let rise = next.saturating_sub(lower);
+            lower = lower.max(next);
+            if lower >= enough {
+                return (lower, false);
             }
-            self.sweep(network, domains, true);
-            self.sweep(network, domains, false);
-            let next = self.bound(network, domains);
-            // A rise of a ten-thousandth part is not worth another round; branching decides faster.
-            let small = next.lower - best.lower <= best.lower / 10_000;
-            best = next;
-            if small {
-                break;
+            if rise < (enough.saturating_sub(lower) / patience).max(lower / 1_000_000) {
+                return (lower, false);
             }
         }
-        best
+        (lower, true)
     }
 
-    /// One pass over the variables in order, or backwards: each takes what its edges from before hold and shares it out to
-    /// those that come after.
-    fn sweep(&mut self, network: &Network, domains: &Domains, rising: bool) {
-        let count = domains.len();
-        let mut pulled = vec![0; network.unary[0].len()];
+    /// One pass over the variables: each takes what its edges from before hold and shares it out to those that come after.
+    /// Afterwards no edge holds anything for the end that took last, so the bound is what the variables keep.
+    fn sweep(&mut self, network: &Network, domains: &Domains, pass: Pass, work: &mut Work) -> i64 {
+        let (count, width) = (domains.len(), self.width);
+        let mut pulled = std::mem::take(&mut work.pulled);
+        pulled.resize(width, 0);
+        let mut kept = 0;
         for step in 0..count {
-            let variable = if rising { step } else { count - 1 - step };
-            let is_later = |edge: &usize| {
-                let ends = &network.edges[*edge];
-                let other = if ends.from == variable { ends.to } else { ends.from };
-                (other > variable) == rising
+            let variable = if pass == Pass::Rising { step } else { count - 1 - step };
+            let (before, after) = match pass {
+                Pass::Rising => (&network.lower[variable], &network.higher[variable]),
+                Pass::Falling => (&network.higher[variable], &network.lower[variable]),
             };
-            let later = network.touching[variable].iter().filter(|edge| is_later(edge)).count();
-            let parts = later.max(network.touching[variable].len() - later).max(1) as i64;
-            for edge in &network.touching[variable] {
-                self.pull(network, domains, *edge, variable, &mut pulled);
+            for edge in before {
+                self.pull(network, domains, *edge, variable, &mut pulled, work);
                 let held = self.side(network, *edge, variable);
-                for place in &domains[variable] {
-                    held[*place as usize] -= pulled[*place as usize];
-                }
-                for place in &domains[variable] {
-                    self.own[variable][*place as usize] += pulled[*place as usize];
-                }
+                domains[variable]
+                    .iter()
+                    .for_each(|label| self.sides[held + *label as usize] -= pulled[*label as usize]);
+                let own = &mut self.own[variable * width..][..width];
+                domains[variable].iter().for_each(|label| own[*label as usize] += pulled[*label as usize]);
             }
-            let share: Vec<i64> = self.own[variable].iter().map(|own| own.div_euclid(parts)).collect();
-            for edge in network.touching[variable].iter().filter(|edge| is_later(edge)) {
+            let parts = before.len().max(after.len()).max(1) as i64;
+            let own = &mut self.own[variable * width..][..width];
+            for label in &domains[variable] {
+                let whole = own[*label as usize];
+                pulled[*label as usize] = whole.div_euclid(parts);
+                own[*label as usize] = whole - pulled[*label as usize] * after.len() as i64;
+            }
+            kept += domains[variable].iter().map(|label| own[*label as usize]).min().unwrap_or(FORBIDDEN);
+            for edge in after {
                 let held = self.side(network, *edge, variable);
-                for place in &domains[variable] {
-                    held[*place as usize] += share[*place as usize];
-                }
-                for place in &domains[variable] {
-                    self.own[variable][*place as usize] -= share[*place as usize];
-                }
+                domains[variable]
+                    .iter()
+                    .for_each(|label| self.sides[held + *label as usize] += pulled[*label as usize]);
             }
         }
+        work.pulled = pulled;
+        kept
     }
 
-    /// What an edge holds for `variable`: at each place, its least over the other end.
-    fn pull(&self, network: &Network, domains: &Domains, edge: usize, variable: usize, out: &mut [i64]) {
+    /// What an edge holds for `variable`: at each label, its least over the other end.
+    fn pull(
+        &self,
+        network: &Network,
+        domains: &Domains,
+        edge: usize,
+        variable: usize,
+        out: &mut [i64],
+        work: &mut Work,
+    ) {
         let ends = &network.edges[edge];
         let forward = ends.to == variable;
-        let (other, far, near) = if forward {
-            (ends.from, &self.at_source[edge], &self.at_destination[edge])
-        } else {
-            (ends.to, &self.at_destination[edge], &self.at_source[edge])
-        };
-        network.min_plus(edge, forward, far, (&domains[other], &domains[variable]), out);
-        domains[variable].iter().for_each(|place| out[*place as usize] += near[*place as usize]);
+        let other = if forward { ends.from } else { ends.to };
+        let far = &self.sides[self.side(network, edge, other)..][..self.width];
+        network.min_plus((edge, forward), far, (&domains[other], &domains[variable]), out, work);
+        let near = &self.sides[self.side(network, edge, variable)..][..self.width];
+        domains[variable].iter().for_each(|label| out[*label as usize] += near[*label as usize]);
     }
 
-    fn side(&mut self, network: &Network, edge: usize, variable: usize) -> &mut Vec<i64> {
-        if network.edges[edge].from == variable { &mut self.at_source[edge] } else { &mut self.at_destination[edge] }
+    /// Where the row of an edge's end begins.
+    fn side(&self, network: &Network, edge: usize, variable: usize) -> usize {
+        (2 * edge + usize::from(network.edges[edge].to == variable)) * self.width
     }
 
-    /// The sum of all minima, and the same with each place fixed.
-    fn bound(&self, network: &Network, domains: &Domains) -> Bound {
-        let width = network.unary[0].len();
+    /// The sum of all minima, and the same with each label fixed.
+    pub(super) fn bound(&self, network: &Network, domains: &Domains, work: &mut Work) -> Bound {
+        let width = self.width;
         let least = |row: &[i64], variable: usize| {
-            domains[variable].iter().map(|place| row[*place as usize]).min().unwrap_or(FORBIDDEN)
+            domains[variable].iter().map(|label| row[*label as usize]).min().unwrap_or(FORBIDDEN)
         };
-        let mut lower: i64 = self.own.iter().enumerate().map(|(variable, row)| least(row, variable)).sum();
+        let mut with: Vec<Vec<i64>> = self.own.chunks_exact(width.max(1)).map(<[i64]>::to_vec).collect();
+        let mut parts: Vec<i64> = with.iter().enumerate().map(|(variable, row)| least(row, variable)).collect();
+        let mut lower: i64 = parts.iter().sum();
         let mut pulled = vec![0; width];
-        let mut with = self.own.clone();
-        let mut parts: Vec<i64> = self.own.iter().enumerate().map(|(variable, row)| least(row, variable)).collect();
         for (at, edge) in network.edges.iter().enumerate() {
             for variable in [edge.from, edge.to] {
-                self.pull(network, domains, at, variable, &mut pulled);
+                self.pull(network, domains, at, variable, &mut pulled, work);
                 let held = least(&pulled, variable);
                 parts[variable] += held;
                 lower += if variable == edge.from { held } else { 0 };
-                for place in &domains[variable] {
-                    with[variable][*place as usize] += pulled[*place as usize];
-                }
+                domains[variable].iter().for_each(|label| with[variable][*label as usize] += pulled[*label as usize]);
             }
         }
         for (variable, row) in with.iter_mut().enumerate() {
             let rest = lower - parts[variable];
-            domains[variable].iter().for_each(|place| row[*place as usize] += rest);
+            domains[variable].iter().for_each(|label| row[*label as usize] += rest);
         }
         let places = self.round(network, domains, &with);
         Bound { lower, with, places }
     }
 
-    /// An assignment: each variable in order takes its best place beside those before it.
+    /// An assignment: each variable in order takes its best label beside those before it.
     fn round(&self, network: &Network, domains: &Domains, with: &[Vec<i64>]) -> Vec<Label> {
-        let mut places: Vec<Label> = vec![0; domains.len()];
+        let mut chosen: Vec<Label> = vec![0; domains.len()];
+        let mut costs = vec![0; self.width];
         for variable in 0..domains.len() {
-            let cost = |place: &&Label| {
-                let beside = network.touching[variable].iter().map(|edge| {
-                    let ends = &network.edges[*edge];
-                    let (at_source, at_destination) = (&self.at_source[*edge], &self.at_destination[*edge]);
-                    if ends.to == variable && ends.from < variable {
-                        let from = places[ends.from];
-                        network.pair(*edge, from, **place) + at_source[from as usize] + at_destination[**place as usize]
-                    } else if ends.from == variable && ends.to < variable {
-                        let to = places[ends.to];
-                        network.pair(*edge, **place, to) + at_destination[to as usize] + at_source[**place as usize]
-                    } else {
-                        0
-                    }
-                });
-                // Among equals the one with the better bound leads to better ones later.
-                (self.own[variable][**place as usize] + beside.sum::<i64>(), with[variable][**place as usize])
-            };
-            places[variable] = domains[variable].iter().min_by_key(cost).copied().unwrap_or_default();
+            let domain = &domains[variable];
+            domain.iter().for_each(|label| costs[*label as usize] = self.own[variable * self.width + *label as usize]);
+            for edge in &network.lower[variable] {
+                let forward = network.edges[*edge].to == variable;
+                let other = if forward { network.edges[*edge].from } else { network.edges[*edge].to };
+                let held = self.side(network, *edge, variable);
+                for label in domain {
+                    let (from, to) = if forward { (chosen[other], *label) } else { (*label, chosen[other]) };
+                    costs[*label as usize] += network.pair(*edge, from, to) + self.sides[held + *label as usize];
+                }
+            }
+            // Among equals the one with the better bound leads to better ones later.
+            let key = |label: &&Label| (costs[**label as usize], with[variable][**label as usize]);
+            chosen[variable] = domain.iter().min_by_key(key).copied().unwrap_or_default();
         }
-        places
+        chosen
     }
 }

@@ -181,7 +181,8 @@ impl Collapsed {
         }
         let edge = |edge: &EdgeCosts| NetworkEdge { from: edge.from, to: edge.to, prices: edge.amounts.total.clone() };
         let edges = costs.edges.iter().map(edge).collect();
-        Ok(Self { network: Network::new(unary, edges, costs.transfers.classes.clone()), offers })
+        let place_of = (0..places as Label).collect();
+        Ok(Self { network: Network::new(unary, edges, place_of, costs.transfers.classes.clone()), offers })
     }
 }
 

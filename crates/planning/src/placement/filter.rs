@@ -1,80 +1,66 @@
 //! Hard filters: which offers may not run a task, each with the first reason that rules it out.
+//!
+//! The rules are those of [`crate::constraint`]; this file says what a task asks and what an offer has.
 
-use std::fmt;
+use domain::Money;
 
-use serde::Serialize;
+pub use crate::constraint::Constraint as Rejection;
+use crate::constraint::{Need, Supply, broken};
 
 use super::problem::{Offer, Task};
 
-/// Why an offer may not run a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Rejection {
-    /// The task's data may not be there.
-    Residency,
-    /// Its place is out.
-    Outage,
-    /// The task does not allow its market.
-    Market,
-    /// The task does not allow its family.
-    Family,
-    /// It lacks an accelerator that the task can use.
-    Accelerator,
-    /// It has too few processors.
-    Processors,
-    /// It has too little memory.
-    Memory,
-    /// Its accelerators have too little memory.
-    AcceleratorMemory,
-    /// The quota leaves too few instances.
-    Quota,
-    /// The task could not be expected to finish before it is interrupted, ever again.
-    NeverFinishes,
-    /// Its machines alone cost more than the task's budget.
-    Budget,
-}
-
-impl fmt::Display for Rejection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Residency => "outside the residency",
-            Self::Outage => "out of service",
-            Self::Market => "market not allowed",
-            Self::Family => "family not allowed",
-            Self::Accelerator => "no usable accelerator",
-            Self::Processors => "too few processors",
-            Self::Memory => "too little memory",
-            Self::AcceleratorMemory => "too little accelerator memory",
-            Self::Quota => "quota too small",
-            Self::NeverFinishes => "interrupted too often to finish",
-            Self::Budget => "over the task's budget",
-        })
-    }
-}
+/// Bytes of a gibibyte.
+const GIB: f64 = (1_u64 << 30) as f64;
 
 /// The first reason why `offer` may not run `task`, but for what depends on the price.
 #[must_use]
 pub fn rejection(task: &Task, offer: &Offer, outages: &[String]) -> Option<Rejection> {
-    let resides = |name: &String| *name == offer.jurisdiction || names_place(name, offer);
-    let rules = [
-        (task.residency.is_empty() || task.residency.iter().any(resides), Rejection::Residency),
-        (!outages.iter().any(|name| names_place(name, offer)), Rejection::Outage),
-        (task.markets.is_empty() || task.markets.contains(&offer.market), Rejection::Market),
-        (task.families.is_empty() || task.families.contains(&offer.family), Rejection::Family),
-        (task.accelerators.is_empty() || task.accelerators.contains(&offer.accelerator), Rejection::Accelerator),
-        (offer.vcpus >= task.vcpus, Rejection::Processors),
-        (offer.memory_gib >= task.memory_gib, Rejection::Memory),
-        (offer.accelerator_memory_gib >= task.accelerator_memory_gib, Rejection::AcceleratorMemory),
-        (offer.quota.is_none_or(|left| left >= task.instances), Rejection::Quota),
-    ];
-    rules.into_iter().find(|(holds, _)| !holds).map(|(_, reason)| reason)
+    broken(&need(task, outages), &supply(task, offer)).map(|breach| breach.constraint)
 }
 
-/// Whether `name` is the offer's cloud, region or zone.
-fn names_place(name: &str, offer: &Offer) -> bool {
-    let mut parts = name.split(':');
-    parts.next() == Some(&offer.cloud)
-        && parts.next().is_none_or(|region| region == offer.region)
-        && parts.next().is_none_or(|zone| zone == offer.zone)
-        && parts.next().is_none()
+/// The same in a sentence with its numbers.
+#[must_use]
+pub fn sentence(task: &Task, offer: &Offer, outages: &[String]) -> Option<String> {
+    broken(&need(task, outages), &supply(task, offer)).map(|breach| breach.to_string())
+}
+
+fn need<'a>(task: &'a Task, outages: &'a [String]) -> Need<'a> {
+    Need {
+        by: "the task",
+        what: "the task",
+        clouds: &[],
+        sites: &[],
+        residency: &task.residency,
+        outages,
+        families: &task.families,
+        accelerators: &task.accelerators,
+        accelerators_least: 0,
+        processors: task.vcpus,
+        memory_bytes: task.memory_gib * GIB,
+        model: None,
+        accelerator_memory_bytes: task.accelerator_memory_gib * GIB,
+        price_cap: None,
+        instances: task.instances,
+    }
+}
+
+fn supply<'a>(task: &Task, offer: &'a Offer) -> Supply<'a> {
+    let sold = task.markets.is_empty() || task.markets.contains(&offer.market);
+    Supply {
+        cloud: &offer.cloud,
+        region: &offer.region,
+        zone: &offer.zone,
+        jurisdiction: &offer.jurisdiction,
+        out: None,
+        not_sold: (!sold).then_some("it is sold in a market that the task does not allow"),
+        family: &offer.family,
+        accelerator: &offer.accelerator,
+        accelerators: 0,
+        processors: offer.vcpus,
+        memory_bytes: offer.memory_gib * GIB,
+        accelerator_memory_bytes: offer.accelerator_memory_gib * GIB,
+        price_per_hour: Money::ZERO,
+        left: offer.quota,
+        in_use: None,
+    }
 }

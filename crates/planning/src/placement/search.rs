@@ -1,8 +1,8 @@
 //! The best few assignments, exactly: branch and bound over what the bounds leave open.
 
 use super::ascent::Moved;
-use super::network::{Domains, Label, Network};
-use super::tree;
+use super::network::{Domains, Label, Network, Work};
+use super::{local, tree};
 
 /// What is known about every assignment within some domains.
 #[derive(Debug, Clone)]
@@ -41,13 +41,19 @@ impl Default for Effort {
     }
 }
 
-/// Rounds of moving costs at the start and at each later node.
-const ROUNDS: (usize, usize) = (40, 6);
+/// Rounds of moving costs before assignments are looked for and labels dropped.
+const BURST: usize = 4;
+/// Most costs remembered of assignments that were made better; what is forgotten is only done again.
+const MOST_IMPROVED: usize = 64;
+/// A round is worth another one when it closes this part of the gap.
+const PATIENCE: i64 = 50;
 
 /// Finds the best assignments within `domains`, none of which may be empty.
 #[must_use]
 pub fn search(network: &Network, domains: Domains, effort: Effort) -> Found {
-    let mut pool = Pool { best: Vec::new(), size: effort.plans.max(1) };
+    let mut work = Work::default();
+    let mut pool = Pool { best: Vec::new(), size: effort.plans.max(1), improved: Vec::new() };
+    pool.note_found(network, &domains, &local::together(network, &domains), &mut work);
     // Forests never need the moved costs.
     let moved = (!tree::is_forest(network, &domains)).then(|| Moved::new(network));
     let mut open = vec![Node { domains, moved, lower: i64::MIN }];
@@ -61,7 +67,7 @@ pub fn search(network: &Network, domains: Domains, effort: Effort) -> Found {
             break;
         }
         nodes += 1;
-        if let Some(bound) = node.tighten(network, &mut pool, if nodes == 1 { ROUNDS.0 } else { ROUNDS.1 }) {
+        if let Some(bound) = node.tighten(network, &mut pool, &mut work) {
             open.extend(node.branch(&bound));
         }
     }
@@ -74,6 +80,8 @@ pub fn search(network: &Network, domains: Domains, effort: Effort) -> Found {
 struct Pool {
     best: Vec<(i64, Vec<Label>)>,
     size: usize,
+    /// Costs of what [`local`] has had already.
+    improved: Vec<i64>,
 }
 
 impl Pool {
@@ -89,6 +97,19 @@ impl Pool {
         let at = self.best.partition_point(|(other, _)| *other <= cost);
         self.best.insert(at, (cost, places.to_vec()));
         self.best.truncate(self.size);
+    }
+
+    /// Notes an assignment and what is near it; a good one is first made better by [`local`].
+    fn note_found(&mut self, network: &Network, domains: &Domains, places: &[Label], work: &mut Work) {
+        let cost = network.value(places);
+        if cost >= self.cutoff() || self.improved.contains(&cost) {
+            return self.note_around(network, domains, places);
+        }
+        if self.improved.len() < MOST_IMPROVED {
+            self.improved.push(cost);
+        }
+        let better = local::improved(network, domains, places, &mut work.flow);
+        self.note_around(network, domains, &better);
     }
 
     /// Notes an assignment, those that differ from it in one variable, and then those of the best of them, downhill.
@@ -142,21 +163,25 @@ struct Node {
 }
 
 impl Node {
-    /// Bounds the node, notes what it finds and drops places that cannot be in a wanted assignment, until that stops
-    /// helping. Returns the bound if something is left to decide.
-    fn tighten(&mut self, network: &Network, pool: &mut Pool, rounds: usize) -> Option<Bound> {
+    /// Bounds the node, notes what it finds and drops labels that cannot be in a wanted assignment, until that stops helping.
+    /// Returns the bound if something is left to decide.
+    fn tighten(&mut self, network: &Network, pool: &mut Pool, work: &mut Work) -> Option<Bound> {
         loop {
-            let bound = match &mut self.moved {
+            let (bound, rises) = match &mut self.moved {
                 Some(moved) if !tree::is_forest(network, &self.domains) => {
-                    moved.ascend(network, &self.domains, pool.cutoff(), rounds)
+                    let (lower, rises) = moved.ascend(network, &self.domains, (pool.cutoff(), BURST, PATIENCE), work);
+                    if lower >= pool.cutoff() {
+                        return None;
+                    }
+                    (moved.bound(network, &self.domains, work), rises)
                 }
-                _ => tree::solve(network, &self.domains),
+                _ => (tree::solve(network, &self.domains, work), false),
             };
             self.lower = self.lower.max(bound.lower);
             if self.lower >= pool.cutoff() {
                 return None;
             }
-            pool.note_around(network, &self.domains, &bound.places);
+            pool.note_found(network, &self.domains, &bound.places, work);
             let cutoff = pool.cutoff();
             let before: usize = self.domains.iter().map(Vec::len).sum();
             for (domain, with) in self.domains.iter_mut().zip(&bound.with) {
@@ -171,8 +196,8 @@ impl Node {
                 pool.note(network.value(&only), &only);
                 return None;
             }
-            // Another round pays when a tenth of what was open is gone.
-            if (before - after) * 10 < before - self.domains.len() {
+            // Another round pays when the bound still rises or a tenth of what was open is gone.
+            if !rises && (before - after) * 10 < before - self.domains.len() {
                 return Some(bound);
             }
         }

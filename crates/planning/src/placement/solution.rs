@@ -135,8 +135,9 @@ fn lifted(problem: &Problem, constraint: Rejection) -> Problem {
             Rejection::Memory => task.memory_gib = 0.0,
             Rejection::AcceleratorMemory => task.accelerator_memory_gib = 0.0,
             Rejection::Budget => task.budget_usd = None,
-            // The first two are dealt with above; the third is a fact and no rule.
-            Rejection::Quota | Rejection::Outage | Rejection::NeverFinishes => {}
+            // Quota and outage are dealt with above; that work never finishes is a fact and no rule; a task sets no rule
+            // of the other kinds.
+            _ => {}
         }
     }
     problem

@@ -7,8 +7,9 @@ use std::collections::HashMap;
 
 use domain::Money;
 
+use super::classes::Classes;
 use super::cost::Bill;
-use super::network::{Classes, Label};
+use super::network::Label;
 use super::problem::{PlacementError, Problem, Task};
 use crate::egress::{Bytes, EgressError, Ledger, Place, Schedule, schedule};
 

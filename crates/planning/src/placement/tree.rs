@@ -1,6 +1,6 @@
 //! Exact costs on a forest: min-plus dynamic programming, up to the roots and down again.
 
-use super::network::{Domains, FORBIDDEN, Label, Network};
+use super::network::{Domains, FORBIDDEN, Label, Network, Work};
 use super::search::Bound;
 
 /// Whether the edges between variables with more than one place left form a forest.
@@ -27,45 +27,62 @@ fn is_free(domains: &Domains, variable: usize) -> bool {
     domains[variable].len() > 1
 }
 
-/// The least cost, the least with each place fixed, and a best assignment. `domains` must leave a forest and no variable
-/// without a place.
-#[must_use]
-pub fn solve(network: &Network, domains: &Domains) -> Bound {
-    let (constant, mut belief) = fold(network, domains);
-    let order = walk(network, domains);
-    let width = network.unary.first().map_or(0, Vec::len);
-    let mut up = vec![Vec::new(); domains.len()];
-    for step in order.iter().rev() {
-        let Some((edge, parent)) = step.parent else { continue };
-        let mut message = vec![0; width];
-        let child = step.variable;
-        let forward = network.edges[edge].from == child;
-        network.min_plus(edge, forward, &belief[child], (&domains[child], &domains[parent]), &mut message);
-        add(&mut belief[parent], &message, &domains[parent]);
-        up[child] = message;
-    }
-    let least = |belief: &Vec<i64>, variable: usize| {
-        domains[variable].iter().map(|place| belief[*place as usize]).min().unwrap_or(FORBIDDEN)
-    };
-    let roots = order.iter().filter(|step| step.parent.is_none());
-    let lower = constant + roots.map(|step| least(&belief[step.variable], step.variable)).sum::<i64>();
+/// The least cost, the least with each label fixed, and a best assignment. `domains` must leave a forest and no variable
+/// without a label.
+pub(super) fn solve(network: &Network, domains: &Domains, work: &mut Work) -> Bound {
+    let Rooted { order, mut belief, up, lower } = Rooted::new(network, domains, work);
     let places = choose(network, domains, &order, &belief);
+    let mut message = vec![0; network.width()];
     for step in &order {
         let Some((edge, parent)) = step.parent else { continue };
         let child = step.variable;
         let mut rest = belief[parent].clone();
-        domains[parent].iter().for_each(|place| rest[*place as usize] -= up[child][*place as usize]);
-        let mut message = vec![0; width];
+        domains[parent].iter().for_each(|label| rest[*label as usize] -= up[child][*label as usize]);
         let forward = network.edges[edge].from == parent;
-        network.min_plus(edge, forward, &rest, (&domains[parent], &domains[child]), &mut message);
+        network.min_plus((edge, forward), &rest, (&domains[parent], &domains[child]), &mut message, work);
         add(&mut belief[child], &message, &domains[child]);
     }
     // A belief is the least of the variable's own tree; the other trees and the fixed part come on top.
     for (variable, row) in belief.iter_mut().enumerate() {
-        let rest = lower - least(row, variable);
-        domains[variable].iter().for_each(|place| row[*place as usize] += rest);
+        let rest = lower - least(row, &domains[variable]);
+        domains[variable].iter().for_each(|label| row[*label as usize] += rest);
     }
     Bound { lower, with: belief, places }
+}
+
+/// A forest's costs passed up to its roots.
+struct Rooted {
+    order: Vec<Step>,
+    /// By variable and label: the least of everything below.
+    belief: Vec<Vec<i64>>,
+    /// By variable: what it passed to its parent.
+    up: Vec<Vec<i64>>,
+    lower: i64,
+}
+
+impl Rooted {
+    fn new(network: &Network, domains: &Domains, work: &mut Work) -> Self {
+        let (constant, mut belief) = fold(network, domains);
+        let order = walk(network, domains);
+        let mut up = vec![Vec::new(); domains.len()];
+        for step in order.iter().rev() {
+            let Some((edge, parent)) = step.parent else { continue };
+            let mut message = vec![0; network.width()];
+            let child = step.variable;
+            let forward = network.edges[edge].from == child;
+            let ends = (&domains[child][..], &domains[parent][..]);
+            network.min_plus((edge, forward), &belief[child], ends, &mut message, work);
+            add(&mut belief[parent], &message, &domains[parent]);
+            up[child] = message;
+        }
+        let roots = order.iter().filter(|step| step.parent.is_none()).map(|step| step.variable);
+        let lower = constant + roots.map(|root| least(&belief[root], &domains[root])).sum::<i64>();
+        Self { order, belief, up, lower }
+    }
+}
+
+fn least(row: &[i64], domain: &[Label]) -> i64 {
+    domain.iter().map(|label| row[*label as usize]).min().unwrap_or(FORBIDDEN)
 }
 
 fn add(sum: &mut [i64], message: &[i64], places: &[Label]) {

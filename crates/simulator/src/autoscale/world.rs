@@ -45,7 +45,11 @@ impl ScalingPolicy for Ours {
 
     fn decide(&mut self, view: &View) -> u32 {
         let View { now_s, load, over, backlog_replica_s, ready, loading } = *view;
-        self.0.decide(&AutoscaleSituation { now_s, load, over, backlog_replica_s, ready, loading }).replicas
+        // Here requests take no time, so that none runs on; all are seen; and what is asked for is launched at once.
+        let (running, partial, wanted) = (false, false, ready + loading);
+        let situation =
+            AutoscaleSituation { now_s, load, over, backlog_replica_s, running, ready, loading, wanted, partial };
+        self.0.decide(&situation).replicas
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use domain::Money;
+use planning::placement::filter::sentence;
 use planning::placement::{self, Costs, PlacementError, Plan, Problem, Rejection, WhyNot};
 use serde::Serialize;
 
@@ -165,7 +166,12 @@ fn explain(problem: &Problem, asked: &str, path: &Path) -> Result<String, Simula
         other => SimulationError::malformed(path, other.to_string()),
     })?;
     Ok(match answer {
-        WhyNot::Rejected(reason) => format!("{offer} may not run {task}: {reason}"),
+        WhyNot::Rejected(reason) => {
+            let found = problem.tasks.iter().find(|other| other.name == task);
+            let pair = found.zip(problem.offers.iter().find(|other| other.name == offer));
+            let numbers = pair.and_then(|(task, offer)| sentence(task, offer, &problem.outages));
+            format!("{offer} may not run {task}: {}", numbers.unwrap_or_else(|| reason.to_string()))
+        }
         WhyNot::Dearer { by: 0, .. } => format!("{offer} for {task} is part of a plan as cheap as the best"),
         WhyNot::Dearer { by, .. } => format!("the best plan with {offer} for {task} costs {} more", Money(by)),
     })

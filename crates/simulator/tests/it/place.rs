@@ -54,13 +54,17 @@ fn placement_figures() {
         seed += 1;
     }
     println!("same objective as the whole-number programme on {solved} random problems, seeds 0 to {}", seed - 1);
-    for shape in [Shape::Chain, Shape::Tree, Shape::Layers(5), Shape::Random(10)] {
+    for shape in [Shape::Chain, Shape::Tree, Shape::Layers(5), Shape::Random(10), Shape::Random(20)] {
         let mut times: Vec<(f64, usize, bool)> = (0..20)
             .map(|seed| {
                 let problem = generate(shape, 50, 1_000, seed);
-                let started = Instant::now();
-                let found = place(&problem).unwrap();
-                (started.elapsed().as_secs_f64(), found.nodes, found.objective == found.lower_bound)
+                // The least of five: other work on the machine only ever adds.
+                let runs = (0..5).map(|_| {
+                    let started = Instant::now();
+                    let found = place(&problem).unwrap();
+                    (started.elapsed().as_secs_f64(), found.nodes, found.objective == found.lower_bound)
+                });
+                runs.min_by(|a, b| a.0.total_cmp(&b.0)).unwrap()
             })
             .collect();
         times.sort_by(|a, b| a.0.total_cmp(&b.0));

@@ -10,5 +10,5 @@ pub use requests::{
 };
 pub use views::{
     CloudStatus, DeploymentPhase, DeploymentView, ErrorBody, EventView, Health, KeyCreated, KeyView, ListOf, Plan,
-    PlanAction, PlannedSite, RejectedSite, ReplicaLoad, ReplicaLogs, ReplicaView, SiteView,
+    PlanAction, PlannedMemory, PlannedSite, RejectedSite, ReplicaLoad, ReplicaLogs, ReplicaView, SiteView,
 };

@@ -40,6 +40,30 @@ pub struct Plan {
     /// Why some find no place; the deployment would be refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shortage: Option<Problem>,
+    /// Memory that one replica takes; absent where it is served by accelerators, whose memory no cloud tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<PlannedMemory>,
+    /// What else to know before deciding.
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+/// Memory that one replica takes to serve, in bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PlannedMemory {
+    /// All of it.
+    pub total_bytes: u64,
+    /// The weights.
+    pub weight_bytes: u64,
+    /// Keys and values of all sequences; absent when the model file does not say what decides them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_bytes: Option<u64>,
+    /// What the runtime needs beside them.
+    pub runtime_bytes: u64,
+    /// Tokens of one sequence.
+    pub context_tokens: u32,
+    /// Sequences served at once.
+    pub slots: u32,
 }
 
 /// What a plan would do.
