@@ -99,6 +99,12 @@ impl Fleet {
         (self.on_demand.loading() + self.spot.loading()).min(self.wanted.saturating_sub(self.ready()))
     }
 
+    /// Replicas that were last asked for, as far as there are any.
+    #[must_use]
+    pub const fn wanted(&self) -> u32 {
+        self.wanted
+    }
+
     /// Replicas paid for.
     #[must_use]
     pub fn held(&self) -> u32 {

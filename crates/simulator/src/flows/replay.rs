@@ -302,8 +302,11 @@ impl<'a> Day<'a> {
                         load: self.world.replicas_for(flows[at]),
                         over: self.over[at],
                         backlog_replica_s: self.world.replicas_for(self.backlog[at]),
+                        running: self.arriving[at] > 0.0,
                         ready: fleet.ready(),
                         loading: fleet.loading(),
+                        wanted: fleet.wanted(),
+                        partial: false,
                     };
                     self.scalers[at].decide(&situation).replicas
                 }
