@@ -9,7 +9,9 @@ use serde::Serialize;
 use crate::autoscale::{AutoscaleArgs, autoscale};
 use crate::batch::{SpotBatchArgs, spot_batch};
 use crate::bench::{BenchArgs, bench};
+use crate::draw::{GenerateArgs, generate};
 use crate::egress::{EgressArgs, egress};
+use crate::flows::{FlowArgs, flows};
 use crate::place::{PlaceArgs, place};
 use crate::route::{RouteArgs, route};
 use crate::scenario::{ScenarioArgs, scenario};
@@ -52,6 +54,17 @@ pub enum Command {
     Route {
         #[command(flatten)]
         args: RouteArgs,
+    },
+    /// A day of requests as flows between regions.
+    #[command(allow_negative_numbers = true)]
+    Flows {
+        #[command(flatten)]
+        args: FlowArgs,
+    },
+    /// A world of the project's own, drawn and written to files that the other commands read.
+    Generate {
+        #[command(flatten)]
+        args: GenerateArgs,
     },
     /// A scenario from a text file, with what it expects.
     Scenario {
@@ -118,10 +131,13 @@ pub fn run(command: Command, format: OutputFormat) -> Result<Output, Problem> {
             let text = report.table();
             Ok(Output { text: Some(text), ..self::report(&report, format)? })
         }
+        Command::Flows { args } => report(&flows(&args)?, format),
+        Command::Generate { args } => report(&generate(&args)?, format),
         Command::Route { args } => report(&route(&args)?, format),
         Command::Scenario { args } => {
-            let text = scenario(&args)?;
-            Ok(Output { figures: serde_json::Value::Null, format: OutputFormat::Text, text: Some(text) })
+            let outcome = scenario(&args)?;
+            let text = outcome.text.clone();
+            Ok(Output { text: Some(text), ..self::report(&outcome, format)? })
         }
         Command::SpotServe { args } => report(&spot_serve(&args)?, format),
     }

@@ -6,6 +6,7 @@
 //! * [`ledger`] keeps what a sender learns of a replica: its [`backlog`] of prompts, its [`speed`], and prefixes.
 //! * [`rates`] keeps what replicas of a model show together.
 //! * [`chain`] names the blocks of a prompt, [`prefix`] remembers which of them a replica was sent.
+//! * [`split`] divides a flow of requests by the same cost, and [`spread`] those of several origins.
 //! * [`ejection`] says when failures put a replica aside, and for how long.
 
 pub mod backlog;
@@ -18,6 +19,8 @@ pub mod pick;
 pub mod prefix;
 pub mod rates;
 pub mod speed;
+pub mod split;
+pub mod spread;
 
 pub use chain::Chain;
 pub use ejection::{Ejection, EjectionPolicy};
@@ -27,6 +30,8 @@ pub use ledger::{Answered, Ledger, Prompt, Sent};
 pub use pick::{Choice, Offer, choose_replica};
 pub use prefix::PrefixMemory;
 pub use rates::Fleet;
+pub use split::{Branch, Crowding, Split, split};
+pub use spread::Spread;
 
 /// Whether a replica answers its health probes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -23,6 +23,7 @@ pub use replay::{RouteRun, replay};
 pub use requests::{Conversations, Request, Requests, read_requests};
 pub use world_file::{Outage, Region, Replica, World, parse_world, read_world};
 
+use crate::outage::LostRegion;
 use crate::problem::{SimulationError, positive};
 
 /// Who decides.
@@ -63,6 +64,9 @@ pub struct RouteArgs {
     /// TOML of regions, ways, replicas and outages.
     #[arg(long)]
     pub world: PathBuf,
+    /// A region that is lost, as REGION@FROM+FOR in seconds; may be given again.
+    #[arg(long, value_name = "REGION@FROM+FOR")]
+    pub outage: Vec<LostRegion>,
     /// Who decides.
     #[arg(long, value_enum)]
     pub policy: RoutePolicyName,
@@ -156,7 +160,10 @@ impl RouteReport {
 
 /// Replays the requests in the world.
 pub fn route(args: &RouteArgs) -> Result<RouteReport, SimulationError> {
-    let world = read_world(&args.world)?;
+    let mut world = read_world(&args.world)?;
+    for lost in &args.outage {
+        world.lose(lost).map_err(|cause| SimulationError::argument("outage", cause))?;
+    }
     let requests = match &args.requests {
         Some(path) => read_requests(path)?,
         None => drawn(args, world.block_tokens)?,

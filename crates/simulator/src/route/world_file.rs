@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use crate::outage::LostRegion;
 use crate::problem::SimulationError;
 use crate::trace::read_text;
 
@@ -82,6 +83,17 @@ pub struct Outage {
     pub from_us: u64,
     /// Until when.
     pub until_us: u64,
+}
+
+impl World {
+    /// Loses a region for a time, or says that there is none of that name.
+    pub fn lose(&mut self, lost: &LostRegion) -> Result<(), String> {
+        let found = self.regions.iter().position(|region| region.name == lost.region);
+        let region = found.ok_or_else(|| format!("there is no region {:?}", lost.region))?;
+        let until_us = ((lost.from_seconds + lost.for_seconds) * US) as u64;
+        self.outages.push(Outage { region, from_us: (lost.from_seconds * US) as u64, until_us });
+        Ok(())
+    }
 }
 
 #[derive(Deserialize)]

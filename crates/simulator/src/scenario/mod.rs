@@ -1,7 +1,8 @@
-//! Scenarios as text files: a world, a load, outages, policies, and what is to be printed and expected.
+//! Scenarios as text files: commands to run, and what is to be printed and expected of their figures.
 //!
-//! One statement a line; `#` begins a comment. Every figure printed depends on the file alone, so that the output can be
-//! kept beside it and compared.
+//! One statement a line; `#` begins a comment. A run is a command line of `mcp simulate`, whose figures are called by the
+//! names of its JSON. Paths are from the file's folder. Every figure printed depends on the files alone, so that the
+//! output can be kept beside the scenario and compared.
 
 mod parse;
 
@@ -9,14 +10,15 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, Parser};
 use domain::Problem;
-use planning::balance::ForecastWeights;
+use serde::Serialize;
+use serde_json::Value;
 
-pub use parse::{Compare, Figure, Operand, Scenario, Statement, parse_scenario};
+pub use parse::{Compare, Operand, Run, Scenario, Statement, parse_scenario};
 
+use crate::command::{Command, OutputFormat, run};
 use crate::problem::SimulationError;
-use crate::route::{Conversations, RoutePolicyName, RouteReport, World, measured, named, read_world};
 use crate::trace::read_text;
 
 /// `simulate scenario`.
@@ -26,23 +28,37 @@ pub struct ScenarioArgs {
     pub file: PathBuf,
 }
 
+/// Figures that measure the simulation and not what is simulated.
+const CLOCK_FIGURES: [&str; 3] = ["seconds", "events_per_second", "requests_per_minute"];
+/// Flags whose value is a path.
+const PATH_FLAGS: [&str; 5] = ["--traces", "--rates", "--world", "--problem", "--requests"];
+
 /// What a scenario printed, and what did not come true.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ScenarioOutcome {
-    /// One line for each `print` and `expect`.
+    /// One line for each `expect`, and one for each run of each `print`.
     pub text: String,
     /// Expectations that failed, with their line numbers.
     pub failures: Vec<String>,
+    /// The figures of every run.
+    pub runs: BTreeMap<String, Value>,
+}
+
+#[derive(Parser)]
+#[command(name = "run", no_binary_name = true, disable_help_flag = true)]
+struct Line {
+    #[command(subcommand)]
+    command: Command,
 }
 
 /// Runs a scenario from its file.
 ///
 /// # Errors
-/// When the file or its world is malformed, or an expectation fails.
-pub fn scenario(args: &ScenarioArgs) -> Result<String, Problem> {
+/// When the file is malformed, a run is refused, or an expectation fails.
+pub fn scenario(args: &ScenarioArgs) -> Result<ScenarioOutcome, Problem> {
     let outcome = play(&args.file)?;
     if outcome.failures.is_empty() {
-        return Ok(outcome.text);
+        return Ok(outcome);
     }
     let failures = outcome.failures.join("; ");
     Err(Problem::invalid(format!("{}: {failures}", args.file.display()))
@@ -51,82 +67,77 @@ pub fn scenario(args: &ScenarioArgs) -> Result<String, Problem> {
 
 /// Plays a scenario file to its end, whatever comes true.
 pub fn play(file: &Path) -> Result<ScenarioOutcome, SimulationError> {
-    let scenario = parse_scenario(&read_text(file)?).map_err(|cause| SimulationError::malformed(file, cause))?;
+    let wrong = |cause: String| SimulationError::malformed(file, cause);
+    let scenario = parse_scenario(&read_text(file)?).map_err(wrong)?;
     let folder = file.parent().unwrap_or_else(|| Path::new("."));
-    let world = staged(read_world(&folder.join(&scenario.world))?, &scenario)
-        .map_err(|cause| SimulationError::malformed(file, cause))?;
-    let requests = Conversations { block_tokens: world.block_tokens, ..scenario.load }.generate(scenario.seed);
-    let figures = scenario.policies.iter().map(|name| {
-        let mut policy = named(*name, ForecastWeights::default(), 2, scenario.seed);
-        (parse::policy_word(*name), measured(*name, &world, &requests, policy.as_mut()))
-    });
-    Ok(told(&scenario, &figures.collect()))
-}
-
-fn staged(mut world: World, scenario: &Scenario) -> Result<World, String> {
-    world.seed = scenario.seed;
-    for outage in &scenario.outages {
-        let region = world.regions.iter().position(|region| region.name == outage.region);
-        let region = region.ok_or_else(|| format!("line {}: there is no region {:?}", outage.line, outage.region))?;
-        let (from_us, until_us) = (outage.from_us, outage.from_us + outage.length_us);
-        world.outages.push(crate::route::Outage { region, from_us, until_us });
+    let mut figures: Vec<(usize, String, Value)> = Vec::with_capacity(scenario.runs.len());
+    for run in &scenario.runs {
+        let found = figures_of(run, folder).map_err(|cause| wrong(format!("line {}: {cause}", run.line)))?;
+        figures.push((run.line, run.name.clone(), found));
     }
-    Ok(world)
+    told(&scenario, &figures).map_err(wrong)
 }
 
-fn told(scenario: &Scenario, reports: &BTreeMap<&'static str, RouteReport>) -> ScenarioOutcome {
-    let mut outcome = ScenarioOutcome { text: String::new(), failures: Vec::new() };
-    for (line, statement) in &scenario.statements {
+fn figures_of(scenario_run: &Run, folder: &Path) -> Result<Value, String> {
+    let mut words = scenario_run.words.clone();
+    for at in 1..words.len() {
+        if PATH_FLAGS.contains(&words[at - 1].as_str()) {
+            words[at] = folder.join(&words[at]).display().to_string();
+        }
+    }
+    let first_line = |error: clap::Error| {
+        let text = error.to_string();
+        text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
+    };
+    let line = Line::try_parse_from(words).map_err(first_line)?;
+    run(line.command, OutputFormat::Json).map(|output| output.figures).map_err(|problem| problem.cause)
+}
+
+fn told(scenario: &Scenario, figures: &[(usize, String, Value)]) -> Result<ScenarioOutcome, String> {
+    let (mut text, mut failures) = (String::new(), Vec::new());
+    for statement in &scenario.statements {
         match statement {
-            Statement::Print(figures) => {
-                for (policy, report) in reports {
-                    let values: Vec<String> =
-                        figures.iter().map(|figure| format!("{} {:.4}", figure.word(), figure.of(report))).collect();
-                    let _ = writeln!(outcome.text, "{policy}: {}", values.join(", "));
+            Statement::Print(line, names) => {
+                for (_, run, found) in figures.iter().filter(|(begun, _, _)| begun < line) {
+                    let values = names.iter().map(|name| Ok(format!("{name} {:.4}", figure(found, name)?)));
+                    let values = values.collect::<Result<Vec<_>, String>>();
+                    let values = values.map_err(|cause| format!("line {line}: {run}: {cause}"))?;
+                    let _ = writeln!(text, "{run}: {}", values.join(", "));
                 }
             }
-            Statement::Expect { left, compare, right } => {
+            Statement::Expect(line, left, compare, right) => {
                 let value = |operand: &Operand| match operand {
-                    Operand::Number(number) => *number,
-                    Operand::Of(policy, figure) => {
-                        reports.get(parse::policy_word(*policy)).map_or(f64::NAN, |report| figure.of(report))
+                    Operand::Number(number) => Ok(*number),
+                    Operand::Of(run, name) => {
+                        let found = figures.iter().find(|(_, known, _)| known == run);
+                        found.map_or_else(|| Err("it was not run".to_owned()), |(_, _, found)| figure(found, name))
                     }
                 };
-                let (left_value, right_value) = (value(left), value(right));
+                let in_line = |cause| format!("line {line}: {cause}");
+                let (a, b) = (value(left).map_err(in_line)?, value(right).map_err(in_line)?);
                 let said = format!("{left} {compare} {right}");
-                if compare.holds(left_value, right_value) {
-                    let _ = writeln!(outcome.text, "yes: {said}");
+                if compare.holds(a, b) {
+                    let _ = writeln!(text, "yes: {said}");
                 } else {
-                    let _ = writeln!(outcome.text, "NO: {said}");
-                    outcome.failures.push(format!("line {line}: {said} does not hold: {left_value} and {right_value}"));
+                    let _ = writeln!(text, "NO: {said}");
+                    failures.push(format!("line {line}: {said} does not hold: {a} and {b}"));
                 }
             }
         }
     }
-    outcome.text.truncate(outcome.text.trim_end().len());
-    outcome
+    text.truncate(text.trim_end().len());
+    let runs = figures.iter().map(|(_, name, found)| (name.clone(), found.clone())).collect();
+    Ok(ScenarioOutcome { text, failures, runs })
 }
 
-impl Figure {
-    /// Its value in a report.
-    #[must_use]
-    pub fn of(self, report: &RouteReport) -> f64 {
-        match self {
-            Self::MeanTtft => report.mean_ttft_s,
-            Self::P99Ttft => report.p99_ttft_s,
-            Self::Usd => report.usd,
-            Self::CompletedShare => report.completed_share,
-            Self::PrefixHitShare => report.prefix_hit_share,
-            Self::Resent => report.resent as f64,
-            Self::Unserved => report.unserved as f64,
-        }
-    }
+/// A number of a report, by the names of the fields that lead to it.
+fn figure(report: &Value, path: &str) -> Result<f64, String> {
+    let found = path.split('.').try_fold(report, |value, name| value.get(name));
+    found.and_then(Value::as_f64).ok_or_else(|| {
+        let known = report.as_object().into_iter().flatten();
+        let mut numbers: Vec<&str> =
+            known.filter(|(_, value)| value.is_number()).map(|(name, _)| name.as_str()).collect();
+        numbers.sort_unstable();
+        format!("{path:?} is no figure; there are {}", numbers.join(", "))
+    })
 }
-
-/// The policies in a scenario's words.
-pub(crate) const POLICIES: [(&str, RoutePolicyName); 4] = [
-    ("ours", RoutePolicyName::Ours),
-    ("round-robin", RoutePolicyName::RoundRobin),
-    ("least-outstanding", RoutePolicyName::LeastOutstanding),
-    ("prefix-hash", RoutePolicyName::PrefixHash),
-];

@@ -1,145 +1,89 @@
 //! The language of scenarios: words on a line.
 //!
 //! ```text
-//! world FILE.toml
-//! seed N
-//! load N requests at RATE [turn TOKENS] [answer TOKENS]
-//! outage REGION at SECONDS for SECONDS
+//! run COMMAND FLAG …              a command of `mcp simulate`, once for each policy named below it
 //! policy NAME …
-//! print FIGURE …
-//! expect POLICY.FIGURE (<|<=|>|>=|=) (POLICY.FIGURE|NUMBER)
+//! run NAME: COMMAND FLAG …        or once, under a name of its own
+//! print FIGURE …                  of every run so far
+//! expect NAME.FIGURE (<|<=|>|>=|=) (NAME.FIGURE|NUMBER)
 //! ```
 
 use std::fmt;
-use std::str::FromStr;
 
-use super::POLICIES;
-use crate::route::{Conversations, RoutePolicyName};
+use super::CLOCK_FIGURES;
 
-/// Longest outage and latest beginning, seconds.
-const SECONDS_MAX: f64 = 1e9;
-/// Most requests of a load.
-const REQUESTS_MAX: usize = 100_000_000;
+/// Most runs of one scenario.
+const RUNS_MAX: usize = 100;
 
 /// A scenario, understood.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Scenario {
-    /// The world's file, from the scenario's folder.
-    pub world: String,
-    /// Decides what is drawn.
-    pub seed: u64,
-    /// The load.
-    pub load: Conversations,
-    /// In order of the file.
-    pub outages: Vec<OutageLine>,
-    /// Who is to decide, each by himself.
-    pub policies: Vec<RoutePolicyName>,
-    /// What is printed and expected, with line numbers.
-    pub statements: Vec<(usize, Statement)>,
+    /// What is run, in order.
+    pub runs: Vec<Run>,
+    /// What is printed and expected, in order.
+    pub statements: Vec<Statement>,
 }
 
-/// An outage as written.
+/// One command to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutageLine {
+pub struct Run {
     /// Line number.
     pub line: usize,
-    /// The region's name.
-    pub region: String,
-    /// When it begins.
-    pub from_us: u64,
-    /// How long it lasts.
-    pub length_us: u64,
+    /// By which its figures are called.
+    pub name: String,
+    /// The command and its flags.
+    pub words: Vec<String>,
 }
 
-/// What is said about the result.
+/// What is said about the results, with its line number.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Statement {
-    /// Figures of every policy.
-    Print(Vec<Figure>),
+    /// Figures of all runs up to the line.
+    Print(usize, Vec<String>),
     /// Something that must hold.
-    Expect {
-        /// What is compared.
-        left: Operand,
-        /// How.
-        compare: Compare,
-        /// With what.
-        right: Operand,
-    },
+    Expect(usize, Operand, Compare, Operand),
 }
 
 /// A figure or a number.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Operand {
     /// A number.
     Number(f64),
-    /// A policy's figure.
-    Of(RoutePolicyName, Figure),
+    /// A run's figure, by the run's name and the names of the fields.
+    Of(String, String),
 }
 
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum $name { $($(#[$variant_doc])* $variant,)+ }
-
-        impl $name {
-            const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// As it is written.
-            #[must_use]
-            pub const fn word(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
+impl fmt::Display for Operand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Of(run, figure) => write!(f, "{run}.{figure}"),
         }
-
-        impl FromStr for $name {
-            type Err = String;
-
-            fn from_str(text: &str) -> Result<Self, String> {
-                Self::ALL.iter().copied().find(|one| one.word() == text).ok_or_else(|| {
-                    let known: Vec<&str> = Self::ALL.iter().map(|one| one.word()).collect();
-                    format!("{text:?} is not one of {}", known.join(", "))
-                })
-            }
-        }
-    };
-}
-
-words! {
-    /// What is known of a run.
-    Figure {
-        /// Mean time to first token.
-        MeanTtft = "mean_ttft_s",
-        /// 99 of 100 were faster.
-        P99Ttft = "p99_ttft_s",
-        /// Dollars used.
-        Usd = "usd",
-        /// Share answered to the end.
-        CompletedShare = "completed_share",
-        /// Share of prompt blocks found in a cache.
-        PrefixHitShare = "prefix_hit_share",
-        /// Sent again after a loss.
-        Resent = "resent",
-        /// Nobody might serve them in time.
-        Unserved = "unserved",
     }
 }
 
-words! {
-    /// How two values are compared.
-    Compare {
-        /// Less.
-        Less = "<",
-        /// Not more.
-        AtMost = "<=",
-        /// More.
-        More = ">",
-        /// Not less.
-        AtLeast = ">=",
-        /// The same.
-        Equal = "=",
-    }
+/// How two values are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compare {
+    /// Less.
+    Less,
+    /// Not more.
+    AtMost,
+    /// More.
+    More,
+    /// Not less.
+    AtLeast,
+    /// The same.
+    Equal,
 }
+
+const COMPARES: [(&str, Compare); 5] = [
+    ("<", Compare::Less),
+    ("<=", Compare::AtMost),
+    (">", Compare::More),
+    (">=", Compare::AtLeast),
+    ("=", Compare::Equal),
+];
 
 impl Compare {
     /// Whether it holds.
@@ -157,138 +101,93 @@ impl Compare {
 
 impl fmt::Display for Compare {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
+        f.write_str(COMPARES.iter().find(|(_, compare)| compare == self).map_or("", |(word, _)| word))
     }
-}
-
-impl fmt::Display for Operand {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Number(number) => write!(f, "{number}"),
-            Self::Of(policy, figure) => write!(f, "{}.{}", policy_word(*policy), figure.word()),
-        }
-    }
-}
-
-/// A policy as it is written.
-pub(super) fn policy_word(name: RoutePolicyName) -> &'static str {
-    POLICIES.iter().find(|(_, known)| *known == name).map_or("", |(word, _)| word)
 }
 
 /// Understands a scenario, or says what is wrong and on which line.
 pub fn parse_scenario(text: &str) -> Result<Scenario, String> {
-    let mut world = None;
-    let mut load = None;
-    let mut scenario = Scenario {
-        world: String::new(),
-        seed: 1,
-        load: Conversations::default(),
-        outages: Vec::new(),
-        policies: Vec::new(),
-        statements: Vec::new(),
-    };
+    let mut scenario = Scenario::default();
+    // The command that waits for its policies.
+    let mut open: Option<(usize, Vec<String>)> = None;
     for (line, text) in text.lines().enumerate().map(|(at, text)| (at + 1, text)) {
         let words: Vec<&str> = text.split('#').next().unwrap_or_default().split_whitespace().collect();
         let understood = match words.as_slice() {
             [] => Ok(()),
-            ["world", file] => set_once(&mut world, (*file).to_owned(), "world"),
-            ["seed", seed] => seed.parse().map(|seed| scenario.seed = seed).map_err(|_| format!("{seed:?} is no seed")),
-            ["load", rest @ ..] => parse_load(rest).and_then(|parsed| set_once(&mut load, parsed, "load")),
-            ["outage", region, "at", from, "for", length] => {
-                parse_outage(line, region, from, length).map(|outage| scenario.outages.push(outage))
+            ["policy", names @ ..] if !names.is_empty() => policies(&mut scenario, open.take(), names),
+            _ if open.is_some() => Err("the run before has no policy: name one, or write `run NAME: …`".to_owned()),
+            ["run", name, command, flags @ ..] if name.ends_with(':') => {
+                let words = std::iter::once(command).chain(flags).map(|word| (*word).to_owned()).collect();
+                add(&mut scenario, Run { line, name: name.trim_end_matches(':').to_owned(), words })
             }
-            ["policy", names @ ..] if !names.is_empty() => {
-                names.iter().try_for_each(|name| parse_policy(name).map(|name| scenario.policies.push(name)))
+            ["run", words @ ..] if !words.is_empty() => {
+                open = Some((line, words.iter().map(|word| (*word).to_owned()).collect()));
+                Ok(())
             }
-            ["print", figures @ ..] if !figures.is_empty() => {
-                let figures = figures.iter().map(|figure| figure.parse()).collect::<Result<_, _>>();
-                figures.map(|figures| scenario.statements.push((line, Statement::Print(figures))))
-            }
+            ["print", figures @ ..] if !figures.is_empty() => print(&mut scenario, line, figures),
             ["expect", left, compare, right] => {
-                parse_expect(left, compare, right).map(|statement| scenario.statements.push((line, statement)))
+                expect(&scenario, line, left, compare, right).map(|statement| scenario.statements.push(statement))
             }
             _ => Err(format!("{text:?} is not understood")),
         };
         understood.map_err(|cause| format!("line {line}: {cause}"))?;
     }
-    scenario.world = world.ok_or("there is no world")?;
-    scenario.load = load.ok_or("there is no load")?;
-    if scenario.policies.is_empty() {
-        return Err("there is no policy".to_owned());
-    }
-    checked(scenario)
-}
-
-/// Refuses what is expected of a policy that does not run.
-fn checked(scenario: Scenario) -> Result<Scenario, String> {
-    for (line, statement) in &scenario.statements {
-        let Statement::Expect { left, right, .. } = statement else { continue };
-        for operand in [left, right] {
-            match operand {
-                Operand::Of(policy, _) if !scenario.policies.contains(policy) => {
-                    return Err(format!("line {line}: policy {} does not run", policy_word(*policy)));
-                }
-                _ => {}
-            }
-        }
-    }
-    Ok(scenario)
-}
-
-fn set_once<T>(slot: &mut Option<T>, value: T, what: &str) -> Result<(), String> {
-    match slot.replace(value) {
-        None => Ok(()),
-        Some(_) => Err(format!("a second {what}")),
+    match open {
+        Some((line, _)) => Err(format!("line {line}: this run has no policy: name one, or write `run NAME: …`")),
+        None if scenario.runs.is_empty() => Err("nothing is run".to_owned()),
+        None => Ok(scenario),
     }
 }
 
-fn parse_load(words: &[&str]) -> Result<Conversations, String> {
-    let [count, "requests", "at", rate, options @ ..] = words else {
-        return Err("a load is `load N requests at RATE [turn TOKENS] [answer TOKENS]`".to_owned());
-    };
-    let requests: usize = count.parse().map_err(|_| format!("{count:?} is no count"))?;
-    if !(1..=REQUESTS_MAX).contains(&requests) {
-        return Err(format!("{requests} requests are not 1 to {REQUESTS_MAX}"));
+fn policies(scenario: &mut Scenario, open: Option<(usize, Vec<String>)>, names: &[&str]) -> Result<(), String> {
+    let (line, words) = open.ok_or("there is no run for this policy")?;
+    for name in names {
+        let policy = ["--policy".to_owned(), (*name).to_owned()];
+        let words = words.iter().cloned().chain(policy).collect();
+        add(scenario, Run { line, name: (*name).to_owned(), words })?;
     }
-    let mut load = Conversations { requests, per_second: above_zero(rate)?, ..Conversations::default() };
-    for option in options.chunks(2) {
-        match option {
-            ["turn", tokens] => load.turn_tokens = above_zero(tokens)?,
-            ["answer", tokens] => load.output_tokens = above_zero(tokens)?,
-            _ => return Err(format!("{:?} is not understood", option.join(" "))),
-        }
+    Ok(())
+}
+
+fn add(scenario: &mut Scenario, run: Run) -> Result<(), String> {
+    if run.name.is_empty() || run.name.contains('.') {
+        return Err(format!("{:?} is no name for a run", run.name));
     }
-    Ok(load)
+    if scenario.runs.iter().any(|other| other.name == run.name) {
+        return Err(format!("a second run {:?}", run.name));
+    }
+    if matches!(run.words.first().map(String::as_str), Some("scenario" | "bench")) {
+        return Err(format!("{} cannot be run from a scenario", run.words[0]));
+    }
+    if scenario.runs.len() >= RUNS_MAX {
+        return Err(format!("more than {RUNS_MAX} runs"));
+    }
+    scenario.runs.push(run);
+    Ok(())
 }
 
-fn parse_outage(line: usize, region: &str, from: &str, length: &str) -> Result<OutageLine, String> {
-    let micros = |text: &str| match text.parse::<f64>() {
-        Ok(seconds) if (0.0..=SECONDS_MAX).contains(&seconds) => Ok((seconds * 1e6) as u64),
-        _ => Err(format!("{text:?} is no time in seconds")),
-    };
-    Ok(OutageLine { line, region: region.to_owned(), from_us: micros(from)?, length_us: micros(length)? })
+fn print(scenario: &mut Scenario, line: usize, figures: &[&str]) -> Result<(), String> {
+    if let Some(figure) = figures.iter().find(|figure| CLOCK_FIGURES.contains(figure)) {
+        return Err(format!("{figure} is another each time: expect something of it instead"));
+    }
+    scenario.statements.push(Statement::Print(line, figures.iter().map(|figure| (*figure).to_owned()).collect()));
+    Ok(())
 }
 
-fn parse_policy(name: &str) -> Result<RoutePolicyName, String> {
-    let found = POLICIES.iter().find(|(word, _)| *word == name).map(|(_, policy)| *policy);
-    found.ok_or_else(|| format!("{name:?} is no policy"))
+fn expect(scenario: &Scenario, line: usize, left: &str, compare: &str, right: &str) -> Result<Statement, String> {
+    let known = COMPARES.iter().find(|(word, _)| *word == compare);
+    let (_, compare) = known.ok_or_else(|| format!("{compare:?} is not one of <, <=, >, >=, ="))?;
+    Ok(Statement::Expect(line, operand(scenario, left)?, *compare, operand(scenario, right)?))
 }
 
-fn parse_expect(left: &str, compare: &str, right: &str) -> Result<Statement, String> {
-    Ok(Statement::Expect { left: parse_operand(left)?, compare: compare.parse()?, right: parse_operand(right)? })
-}
-
-fn parse_operand(text: &str) -> Result<Operand, String> {
+fn operand(scenario: &Scenario, text: &str) -> Result<Operand, String> {
     if let Ok(number) = text.parse::<f64>() {
         return if number.is_finite() { Ok(Operand::Number(number)) } else { Err(format!("{text:?} is no number")) };
     }
-    let (policy, figure) = text.split_once('.').ok_or_else(|| format!("{text:?} is neither a number nor a figure"))?;
-    Ok(Operand::Of(parse_policy(policy)?, figure.parse()?))
-}
-
-fn above_zero(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(number) if number > 0.0 && number <= 1e9 => Ok(number),
-        _ => Err(format!("{text:?} is no number above zero")),
+    let (run, figure) = text.split_once('.').ok_or_else(|| format!("{text:?} is neither a number nor a figure"))?;
+    if scenario.runs.iter().any(|known| known.name == run) {
+        Ok(Operand::Of(run.to_owned(), figure.to_owned()))
+    } else {
+        Err(format!("nothing above is run as {run:?}"))
     }
 }

@@ -5,6 +5,7 @@
 
 mod autoscale;
 mod batch;
+mod flows;
 mod place;
 mod place_limits;
 mod place_relays;
