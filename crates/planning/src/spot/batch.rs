@@ -181,11 +181,16 @@ impl BatchPlanner {
             return;
         }
         let slack_hours = situation.slack_hours().max(0.0);
-        let table = ValueTable::solve(self.market(), situation.work_left_hours, slack_hours, situation.tick_hours);
+        let table = ValueTable::solve(
+            self.market(situation.time_left_hours),
+            situation.work_left_hours,
+            slack_hours,
+            situation.tick_hours,
+        );
         self.table = Some((table, situation.time_left_hours));
     }
 
-    fn market(&self) -> Market {
+    fn market(&self, time_left_hours: f64) -> Market {
         // With several zones the job outlives its zone while another is up: that costs a changeover, not the market.
         let longest_hours =
             self.zones.iter().map(|zone| zone.expected_up_hours(self.job.work_hours)).fold(0.0, f64::max);
@@ -196,6 +201,7 @@ impl BatchPlanner {
             moves_per_hour,
             price_ratio: self.job.price_ratio,
             changeover_hours: self.job.changeover_hours,
+            deadline_at_s: self.any_zone.now_s() + time_left_hours * 3_600.0,
         }
     }
 }

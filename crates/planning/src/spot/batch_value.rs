@@ -4,7 +4,7 @@
 //! time left less the work left, so running keeps it and waiting or changing over spends it. The value is what remains to
 //! be paid, in hours of on-demand. This file decides nothing: [`super::batch`] compares the actions.
 
-use super::survival::AgeClass;
+use super::hazard::{AgeClass, DAY_PARTS, HazardTable, day_part};
 
 /// What the job runs on, as the table sees it: which zone makes no difference here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,16 +20,18 @@ pub enum Mode {
 /// The market as a Markov chain over age classes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Market {
-    /// Endings per hour of up-spells by age class.
-    pub up_end_per_hour: [f64; AgeClass::COUNT],
-    /// Endings per hour of down-spells by age class.
-    pub down_end_per_hour: [f64; AgeClass::COUNT],
+    /// Endings per hour of up-spells by time of day and age.
+    pub up_end_per_hour: HazardTable,
+    /// Endings per hour of down-spells by time of day and age.
+    pub down_end_per_hour: HazardTable,
     /// How often per hour the job must change over to another zone while the market as a whole is up.
     pub moves_per_hour: f64,
     /// Spot price as a share of on-demand.
     pub price_ratio: f64,
     /// Hours paid and lost at every start on an instance.
     pub changeover_hours: f64,
+    /// The moment of the deadline, in seconds since any midnight.
+    pub deadline_at_s: f64,
 }
 
 /// The market's state: up or down, and for how long by class.
@@ -51,7 +53,8 @@ const MAX_POINTS: usize = 200;
 #[derive(Debug, Clone)]
 pub struct ValueTable {
     market: Market,
-    chain: Chain,
+    /// By part of the day.
+    chain: [Chain; DAY_PARTS],
     step_hours: f64,
     slack_step_hours: f64,
     slack_points: usize,
@@ -69,7 +72,7 @@ impl ValueTable {
         let work_points = points(work_hours / step_hours);
         let slack_points = points(slack_hours / slack_step_hours);
         let values = vec![[0.0; STATES]; work_points * slack_points];
-        let chain = Chain::of(&market, step_hours);
+        let chain = std::array::from_fn(|part| Chain::of(&market, part, step_hours));
         let mut table = Self { market, chain, step_hours, slack_step_hours, slack_points, values };
         for work in 1..work_points {
             for slack in 0..slack_points {
@@ -84,22 +87,27 @@ impl ValueTable {
     #[must_use]
     pub fn cost_of(&self, action: Mode, from: Mode, work_hours: f64, slack_hours: f64, weather: Weather) -> f64 {
         let outlook = self.outlook(action, action == from, work_hours, slack_hours);
-        outlook
-            .map_or(f64::INFINITY, |outlook| f64::from(outlook.cost(&self.chain, weather.is_up, weather.age.index())))
+        let chain = self.chain_at(work_hours, slack_hours);
+        outlook.map_or(f64::INFINITY, |outlook| f64::from(outlook.cost(chain, weather.is_up, weather.age.index())))
+    }
+
+    /// How the market moves with so much work and slack left, which says what time of day it is.
+    fn chain_at(&self, work_hours: f64, slack_hours: f64) -> &Chain {
+        &self.chain[day_part(self.market.deadline_at_s - (work_hours + slack_hours) * 3_600.0)]
     }
 
     /// The best value of every state at one grid point.
     fn cell(&self, work: usize, slack: usize) -> [f32; STATES] {
         let (work_hours, slack_hours) = (work as f64 * self.step_hours, slack as f64 * self.slack_step_hours);
+        let chain = self.chain_at(work_hours, slack_hours);
         let outlook = |action, same| self.outlook(action, same, work_hours, slack_hours);
         let (wait, start_on_demand, stay_on_demand) =
             (outlook(Mode::Idle, true), outlook(Mode::OnDemand, false), outlook(Mode::OnDemand, true));
         let (start_spot, stay_spot) = (outlook(Mode::Spot, false), outlook(Mode::Spot, true));
         let mut best = [f32::INFINITY; STATES];
         for (is_up, class) in [true, false].into_iter().flat_map(|up| (0..CLASSES).map(move |class| (up, class))) {
-            let cost = |outlook: &Option<Outlook>| {
-                outlook.as_ref().map_or(f32::INFINITY, |o| o.cost(&self.chain, is_up, class))
-            };
+            let cost =
+                |outlook: &Option<Outlook>| outlook.as_ref().map_or(f32::INFINITY, |o| o.cost(chain, is_up, class));
             let (waiting, on_demand, spot) = (cost(&wait), cost(&start_on_demand), cost(&start_spot));
             best[state_index(is_up, class, Mode::Idle)] = waiting.min(on_demand).min(spot);
             best[state_index(is_up, class, Mode::OnDemand)] = waiting.min(cost(&stay_on_demand)).min(spot);
@@ -192,7 +200,7 @@ struct Chain {
 }
 
 impl Chain {
-    fn of(market: &Market, step_hours: f64) -> Self {
+    fn of(market: &Market, part: usize, step_hours: f64) -> Self {
         let row = |hazards: &[f64; CLASSES]| {
             std::array::from_fn(|class| {
                 let ends = 1.0 - (-hazards[class] * step_hours).exp();
@@ -200,7 +208,7 @@ impl Chain {
                 [ends as f32, ages as f32]
             })
         };
-        Self { up: row(&market.up_end_per_hour), down: row(&market.down_end_per_hour) }
+        Self { up: row(&market.up_end_per_hour[part]), down: row(&market.down_end_per_hour[part]) }
     }
 
     const fn at(&self, is_up: bool, class: usize) -> [f32; 2] {
@@ -231,11 +239,12 @@ mod tests {
 
     fn market(up_end: f64, down_end: f64) -> Market {
         Market {
-            up_end_per_hour: [up_end; CLASSES],
-            down_end_per_hour: [down_end; CLASSES],
+            up_end_per_hour: [[up_end; CLASSES]; DAY_PARTS],
+            down_end_per_hour: [[down_end; CLASSES]; DAY_PARTS],
             moves_per_hour: 0.0,
             price_ratio: 0.3,
             changeover_hours: 0.1,
+            deadline_at_s: 0.0,
         }
     }
 

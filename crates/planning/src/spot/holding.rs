@@ -4,7 +4,7 @@
 //! of the capacity, and its severity is the share of the capacity that is left. The hazard falls with the calm since the
 //! last change. Drops of different zones at one moment are counted too, since shocks are shared.
 
-use super::survival::AgeClass;
+use super::hazard::AgeClass;
 
 /// Drops per hour by calm since the last change, before anything was seen. Fitted on the four zones of the public
 /// preemption trace of one node of 2023-04-22 (skypilot-org/spot-traces) and on nothing else.

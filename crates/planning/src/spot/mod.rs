@@ -7,10 +7,12 @@
 pub mod allocation;
 pub mod batch;
 pub mod batch_value;
+pub mod hazard;
 pub mod holding;
 pub mod serving;
 pub mod survival;
 
 pub use batch::{BatchDecision, BatchJob, BatchPlanner, BatchReason, BatchSituation, Run};
+pub use hazard::AgeClass;
 pub use serving::{ServingDecision, ServingGoal, ServingPlanner, ServingSituation, ZoneState};
-pub use survival::{AgeClass, Survival};
+pub use survival::Survival;

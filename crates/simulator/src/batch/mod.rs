@@ -77,6 +77,8 @@ pub struct BatchReport {
     pub cost_ratio: f64,
     /// The spot price: nothing can cost less.
     pub floor: f64,
+    /// Share of the cost that was on-demand; nothing for the optimum, which keeps no schedule.
+    pub on_demand_share: Option<f64>,
     /// Mean starts on an instance, per job.
     pub changeovers_per_run: f64,
     /// Mean cost by group of zones.
@@ -113,6 +115,7 @@ pub fn spot_batch(args: &SpotBatchArgs) -> Result<BatchReport, SimulationError> 
         missed: runs.iter().filter(|run| run.missed).count(),
         cost_ratio: mean_cost(&runs) / job.work_hours,
         floor: args.price_ratio,
+        on_demand_share: on_demand_share(&runs),
         changeovers_per_run: runs.iter().map(|run| run.changeovers as f64).sum::<f64>() / runs.len() as f64,
         by_zone,
     })
@@ -120,6 +123,12 @@ pub fn spot_batch(args: &SpotBatchArgs) -> Result<BatchReport, SimulationError> 
 
 fn mean_cost(runs: &[BatchRun]) -> f64 {
     runs.iter().map(|run| run.cost_hours).sum::<f64>() / runs.len().max(1) as f64
+}
+
+fn on_demand_share(runs: &[BatchRun]) -> Option<f64> {
+    let total: f64 = runs.iter().map(|run| run.cost_hours).sum();
+    let on_demand: f64 = runs.iter().map(|run| run.on_demand_hours).sum::<Option<f64>>()?;
+    (total > 0.0).then_some(on_demand / total)
 }
 
 fn checked_job(args: &SpotBatchArgs) -> Result<BatchJob, SimulationError> {

@@ -26,6 +26,8 @@ pub trait BatchPolicy {
 pub struct BatchRun {
     /// Hours of on-demand paid, or worth as much.
     pub cost_hours: f64,
+    /// Hours of it on on-demand, where a schedule is known.
+    pub on_demand_hours: Option<f64>,
     /// Whether work was left at the deadline.
     pub missed: bool,
     /// Starts on an instance.
@@ -79,7 +81,7 @@ impl<'a> BatchWorld<'a> {
             BatchPolicyName::Greedy => self.replay(&mut Greedy::new(self.job, self.trace.zones.len()), start),
             BatchPolicyName::Optimum => {
                 let cost_hours = optimum_cost_hours(self.trace, &self.job, &self.move_cost_hours, start);
-                BatchRun { cost_hours, missed: false, changeovers: 0, decisions: Vec::new() }
+                BatchRun { cost_hours, on_demand_hours: None, missed: false, changeovers: 0, decisions: Vec::new() }
             }
         }
     }
@@ -114,7 +116,9 @@ pub fn replay(
     let end = (start + deadline_ticks(job, trace.tick_s)).min(trace.ticks());
     let nowhere = vec![0.0; trace.zones.len()];
     let mut state = JobState { run: Run::Idle, data_in: None, work_left: job.work_hours, changeover_left: 0.0 };
-    let mut result = BatchRun { cost_hours: 0.0, missed: false, changeovers: 0, decisions: Vec::new() };
+    let mut on_demand_hours = 0.0;
+    let mut result =
+        BatchRun { cost_hours: 0.0, on_demand_hours: None, missed: false, changeovers: 0, decisions: Vec::new() };
     for tick in start..end {
         let available = available_at(tick);
         let time_left_hours = job.deadline_hours - (tick - start) as f64 * tick_hours;
@@ -141,7 +145,10 @@ pub fn replay(
             state.data_in = Some(zone);
         }
         result.changeovers += usize::from(state.switch_to(chosen, job.changeover_hours));
-        result.cost_hours += state.advance(tick_hours, job.price_ratio);
+        let paid_hours = state.advance(tick_hours, job.price_ratio);
+        result.cost_hours += paid_hours;
+        on_demand_hours += if chosen == Run::OnDemand { paid_hours } else { 0.0 };
+        result.on_demand_hours = Some(on_demand_hours);
         result.decisions.push(chosen);
         if state.work_left <= 1e-9 {
             return result;

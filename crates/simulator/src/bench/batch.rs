@@ -93,6 +93,7 @@ fn run(
         missed: reports.iter().map(|report| report.missed).sum(),
         cost_ratio: mean(|report| report.cost_ratio),
         floor: PRICE_RATIO,
+        on_demand_share: None,
         changeovers_per_run: mean(|report| report.changeovers_per_run),
         by_zone: Vec::new(),
     })
