@@ -9,6 +9,7 @@ mod flows;
 mod place;
 mod place_limits;
 mod place_relays;
+mod prices;
 mod route;
 mod scenario;
 mod serve;
