@@ -12,6 +12,7 @@ pub mod draw;
 pub mod egress;
 pub mod flows;
 pub mod generate;
+pub mod network;
 pub mod outage;
 pub mod place;
 pub mod prices;

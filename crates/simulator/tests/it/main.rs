@@ -6,6 +6,7 @@
 mod autoscale;
 mod batch;
 mod flows;
+mod network;
 mod place;
 mod place_limits;
 mod place_relays;
