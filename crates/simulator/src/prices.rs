@@ -48,11 +48,12 @@ pub struct PriceHistory {
 }
 
 impl PriceHistory {
-    /// Reads a CSV of `date,machine_type,region,hour,hour_spot`: dollars an hour, in any order; an empty `hour_spot` means
-    /// that no spot price is known from that day on.
+    /// Reads a CSV of `date,machine_type,region,hour,hour_spot`: dollars an hour, in any order of days; an empty `hour_spot`
+    /// means that no spot price is known from that day on. Where a day has two lines for the same thing, which are two
+    /// commits of that day, the one further down counts.
     ///
     /// # Errors
-    /// When the file cannot be read, a line has another form, or one day has two prices for the same thing.
+    /// When the file cannot be read, holds nothing, or a line has another form.
     pub fn read(path: &Path) -> Result<Self, SimulationError> {
         Self::parse(path, &read_text(path)?)
     }
@@ -73,10 +74,10 @@ impl PriceHistory {
             let regions = changes.entry(machine_type.to_owned()).or_default();
             let log = regions.entry(region.to_owned()).or_default();
             let at = log.partition_point(|known| known.since < since);
-            if log.get(at).is_some_and(|known| known.since == since) {
-                return Err(row.wrong(format_args!("a second price of {machine_type} in {region} on {since}")));
+            match log.get_mut(at) {
+                Some(known) if known.since == since => *known = price,
+                _ => log.insert(at, price),
             }
-            log.insert(at, price);
             let (first, last) = days.unwrap_or((since, since));
             days = Some((first.min(since), last.max(since)));
         }

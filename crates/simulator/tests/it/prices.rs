@@ -77,11 +77,14 @@ fn what_is_wrong_with_a_log_is_said_with_its_line() {
         ("2024-02-01,a2,r,1,-1", "line 2: hour_spot is \"-1\""),
         ("2024-02-01,a2,r,1,inf", "line 2: hour_spot is \"inf\""),
         ("2024-02-01,a2,r,1,1\n2024-02-01,a2,r,1", "line 3: 4 columns instead of 5"),
-        ("2024-02-01,a2,r,1,1\n\n2024-02-01,a2,r,2,1", "line 4: a second price of a2 in r on 2024-02-01"),
     ] {
         let cause = history(&format!("{head}\n{rows}")).unwrap_err();
         assert!(cause.contains("log.csv") && cause.contains(said), "{rows}: {cause}");
     }
+    // Two commits of one day: the line further down counts.
+    let twice = history(&format!("{head}\n2024-02-02,a2,r,3,1\n2024-02-01,a2,r,1,1\n2024-02-01,a2,r,2,1\n")).unwrap();
+    let price = |date: &str| twice.price("a2", "r", day(date)).map(|price| price.on_demand);
+    assert_eq!([price("2024-02-01"), price("2024-02-02")], [Some(2.0), Some(3.0)]);
     for text in ["", "date,machine_type\n", "2024-02-01,a2,r,1,1\n"] {
         assert!(history(text).unwrap_err().contains("the first line must be"), "{text:?}");
     }
