@@ -24,7 +24,7 @@ impl World {
                 replicas_max: (3.0 * mean).ceil() as u32,
                 spot_replicas_max: mean.ceil() as u32,
                 spot_losses_per_day: 2.0,
-                egress_usd_per_gb: 0.05 * part.price(),
+                egress_usd_per_gb: Some(0.05 * part.price()),
             }
         };
         Self {
@@ -46,6 +46,7 @@ impl World {
             regions: rows.iter().map(region).collect(),
             links: Vec::new(),
             outages: Vec::new(),
+            egress_pairs: Vec::new(),
         }
     }
 }

@@ -24,8 +24,9 @@ pub use demand::Demand;
 pub use outcome::{FlowRun, Moment, Served};
 pub use policy::{FlowPolicy, LeastLoaded, Nearest, Ours, Purpose, RoundRobin, View, Waterfall};
 pub use replay::{Scaling, replay};
-pub use world::{Outage, Region, World, parse_world, read_world};
+pub use world::{Link, Outage, Region, World, parse_world, read_world};
 
+use crate::network::{Filled, Network};
 use crate::outage::LostRegion;
 use crate::problem::{SimulationError, at_least, positive};
 
@@ -51,6 +52,9 @@ pub struct FlowArgs {
     /// TOML of regions, ways and outages.
     #[arg(long, required_unless_present = "generate", conflicts_with = "generate")]
     pub world: Option<PathBuf>,
+    /// CSV of src, dst, rtt_min_ms, throughput_gbps_premium, egress_usd_gb: ways and prices that the world leaves open.
+    #[arg(long, value_name = "FILE.csv")]
+    pub network: Option<PathBuf>,
     /// Make a world instead of reading one.
     #[arg(long)]
     pub generate: bool,
@@ -124,6 +128,9 @@ pub struct FlowReport {
     pub during_outage: Option<StretchReport>,
     /// In the half hour after that.
     pub after_outage: Option<StretchReport>,
+    /// What the table of `--network` gave.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<Filled>,
     /// Seconds that the simulation took.
     pub seconds: f64,
 }
@@ -133,12 +140,13 @@ const STEPS_MAX: f64 = 1e6;
 
 /// Runs the whole time.
 pub fn flows(args: &FlowArgs) -> Result<FlowReport, SimulationError> {
-    let world = staged(args)?;
+    let mut world = staged(args)?;
+    let filled = args.network.as_deref().map(Network::read).transpose()?.map(|network| world.fill(&network));
     let (span, began) = (span(args)?, Instant::now());
     let mut policy =
         named(args.policy, world.regions.len(), at_least("seconds-per-dollar", args.seconds_per_dollar, 0.0)?);
     let run = replay(&world, span, policy.as_mut(), args.scaling, false);
-    Ok(report(args, &world, &run, began.elapsed().as_secs_f64()))
+    Ok(FlowReport { network: filled, ..report(args, &world, &run, began.elapsed().as_secs_f64()) })
 }
 
 /// The world that the arguments speak of.
@@ -213,6 +221,7 @@ pub fn report(args: &FlowArgs, world: &World, run: &FlowRun, seconds: f64) -> Fl
         spot_losses: run.spot_losses,
         during_outage: if_any(&run.during),
         after_outage: if_any(&run.after),
+        network: None,
         seconds,
     }
 }

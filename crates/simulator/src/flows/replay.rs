@@ -240,7 +240,7 @@ impl<'a> Day<'a> {
     fn note_remote(&mut self, origin: usize, at: usize, requests: f64) {
         if origin != at {
             self.run.remote += requests;
-            self.run.egress_usd += requests * self.world.egress_usd_per_request(at);
+            self.run.egress_usd += requests * self.world.egress_usd_per_request(at, origin);
         }
     }
 

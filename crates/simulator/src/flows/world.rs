@@ -2,12 +2,13 @@
 //!
 //! Read from TOML; `docs/data.md` tells the form.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use serde::Deserialize;
 
 use super::atlas::great_circle_km;
+use crate::network::{Filled, Network};
 use crate::problem::SimulationError;
 use crate::trace::read_text;
 
@@ -76,6 +77,10 @@ pub struct World {
     /// When regions are lost.
     #[serde(default)]
     pub outages: Vec<Outage>,
+    /// Dollars for a gigabyte from each region to each, row by row, from a table of the network; empty without one. It
+    /// counts for regions without a price of their own.
+    #[serde(skip)]
+    pub egress_pairs: Vec<f64>,
 }
 
 /// A region.
@@ -103,9 +108,9 @@ pub struct Region {
     /// How often a day all its spot replicas are taken at once.
     #[serde(default)]
     pub spot_losses_per_day: f64,
-    /// Dollars for a gigabyte that leaves it.
+    /// Dollars for a gigabyte that leaves it, wherever to; a table of the network may tell where this does not.
     #[serde(default)]
-    pub egress_usd_per_gb: f64,
+    pub egress_usd_per_gb: Option<f64>,
 }
 
 /// A way between two regions that was measured.
@@ -255,6 +260,31 @@ impl World {
         rtt
     }
 
+    /// Takes from a table what the world leaves open: the way between regions without a link, and the price of bytes of
+    /// regions without one.
+    pub fn fill(&mut self, network: &Network) -> Filled {
+        let own = self.links.len();
+        let stated: HashSet<[String; 2]> = self.links.iter().map(Link::ends).collect();
+        for (at, one) in self.regions.iter().enumerate() {
+            for other in &self.regions[at + 1..] {
+                let link = |rtt_ms| Link { between: [one.name.clone(), other.name.clone()], rtt_ms };
+                let known = network.rtt_ms(&one.name, &other.name).map(link);
+                self.links.extend(known.filter(|link| !stated.contains(&link.ends())));
+            }
+        }
+        let mut egress_pairs = 0;
+        self.egress_pairs = Vec::with_capacity(self.regions.len().pow(2));
+        for from in &self.regions {
+            for to in &self.regions {
+                let known = network.pair(&from.name, &to.name).egress_usd_per_gb;
+                let counts = known.filter(|_| from.egress_usd_per_gb.is_none());
+                egress_pairs += usize::from(counts.is_some());
+                self.egress_pairs.push(counts.unwrap_or_default());
+            }
+        }
+        Filled { rtt_pairs: self.links.len() - own, egress_pairs }
+    }
+
     /// Replicas that so many requests a second keep as busy as they are to be.
     #[must_use]
     pub fn replicas_for(&self, flow: f64) -> f64 {
@@ -275,13 +305,24 @@ impl World {
     #[must_use]
     pub fn usd_per_request(&self, origin: usize, serving: usize) -> f64 {
         let machine = self.regions[serving].usd_per_hour / 3_600.0 * self.replicas_for(1.0);
-        machine + if origin == serving { 0.0 } else { self.egress_usd_per_request(serving) }
+        machine + if origin == serving { 0.0 } else { self.egress_usd_per_request(serving, origin) }
     }
 
-    /// Dollars of the bytes of a request that leave the region which serves it.
+    /// Dollars of the bytes of a request that leave the region which serves it for another.
     #[must_use]
-    pub fn egress_usd_per_request(&self, serving: usize) -> f64 {
-        self.regions[serving].egress_usd_per_gb * self.gb_per_million_requests / 1e6
+    pub fn egress_usd_per_request(&self, serving: usize, origin: usize) -> f64 {
+        let between = || self.egress_pairs.get(serving * self.regions.len() + origin).copied();
+        let usd_per_gb = self.regions[serving].egress_usd_per_gb.or_else(between).unwrap_or_default();
+        usd_per_gb * self.gb_per_million_requests / 1e6
+    }
+}
+
+impl Link {
+    /// Both ends, in order of name.
+    fn ends(&self) -> [String; 2] {
+        let mut ends = self.between.clone();
+        ends.sort();
+        ends
     }
 }
 
@@ -301,7 +342,7 @@ impl Region {
             ("usd_per_hour", self.usd_per_hour),
             ("spot_usd_per_hour", self.spot_usd_per_hour),
             ("spot_losses_per_day", self.spot_losses_per_day),
-            ("egress_usd_per_gb", self.egress_usd_per_gb),
+            ("egress_usd_per_gb", self.egress_usd_per_gb.unwrap_or_default()),
         ] {
             at_least(&of(name), value, 0.0)?;
         }

@@ -1,6 +1,7 @@
 //! Placement of a job's tasks, by the product's own solver or by a whole-number programme beside it.
 
 mod ilp;
+mod reprice;
 pub mod world;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,9 @@ use planning::placement::{self, Costs, PlacementError, Plan, Problem, Rejection,
 use serde::Serialize;
 
 pub use self::ilp::solve as solve_as_ilp;
+pub use self::reprice::{Repriced, reprice};
+use crate::network::Network;
+use crate::prices::{Date, PriceHistory};
 use crate::problem::SimulationError;
 
 /// `simulate place`.
@@ -26,6 +30,16 @@ pub struct PlaceArgs {
     /// Who solves it.
     #[arg(long, value_enum, default_value = "ours")]
     pub solver: Solver,
+    /// CSV of src, dst, rtt_min_ms, throughput_gbps_premium, egress_usd_gb: bandwidth and prices of bytes for pairs of regions
+    /// that the problem has no row for.
+    #[arg(long, value_name = "FILE.csv")]
+    pub network: Option<PathBuf>,
+    /// CSV of date, machine_type, region, hour, hour_spot: prices of the offers of the cloud gcp that name an instance.
+    #[arg(long, value_name = "FILE.csv", requires = "date")]
+    pub price_history: Option<PathBuf>,
+    /// The day whose prices count, like 2026-07-22.
+    #[arg(long, requires = "price_history")]
+    pub date: Option<Date>,
     /// Also say why this task does not run on this offer.
     #[arg(long, value_name = "TASK=OFFER")]
     pub why_not: Option<String>,
@@ -55,6 +69,9 @@ pub struct PlaceReport {
     pub binding: Vec<BindingReport>,
     /// By task: offers that were filtered out, by reason.
     pub rejected: BTreeMap<String, BTreeMap<Rejection, usize>>,
+    /// Offers whose price is that of `--price-history`, in order of the problem.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub repriced: Vec<Repriced>,
     /// The answer to `--why-not`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why_not: Option<String>,
@@ -92,7 +109,14 @@ pub struct BindingReport {
 
 /// Solves a problem file.
 pub fn place(args: &PlaceArgs) -> Result<PlaceReport, SimulationError> {
-    let problem = read_problem(&args.problem)?;
+    let mut problem = read_problem(&args.problem)?;
+    if let Some(network) = args.network.as_deref().map(Network::read).transpose()? {
+        network.extend(&mut problem);
+    }
+    let repriced = match (&args.price_history, args.date) {
+        (Some(path), Some(date)) => reprice(&mut problem, &PriceHistory::read(path)?, date)?,
+        _ => Vec::new(),
+    };
     let at_fault = |error: PlacementError| SimulationError::malformed(&args.problem, error.to_string());
     let started = Instant::now();
     let mut report = match args.solver {
@@ -114,11 +138,13 @@ pub fn place(args: &PlaceArgs) -> Result<PlaceReport, SimulationError> {
                 plans,
                 binding: binding.collect(),
                 rejected: names.zip(found.rejected).collect(),
+                repriced: Vec::new(),
                 why_not: None,
             }
         }
         Solver::Ilp => ilp_report(&problem, &args.problem)?,
     };
+    report.repriced = repriced;
     report.why_not = args.why_not.as_deref().map(|asked| explain(&problem, asked, &args.problem)).transpose()?;
     Ok(report)
 }
@@ -144,6 +170,7 @@ fn ilp_report(problem: &Problem, path: &Path) -> Result<PlaceReport, SimulationE
         plans: vec![plan_report(problem, &plan)],
         binding: Vec::new(),
         rejected: BTreeMap::new(),
+        repriced: Vec::new(),
         why_not: None,
     })
 }

@@ -23,6 +23,7 @@ pub use replay::{RouteRun, replay};
 pub use requests::{Conversations, Request, Requests, read_requests};
 pub use world_file::{Outage, Region, Replica, World, parse_world, read_world};
 
+use crate::network::{Filled, Network};
 use crate::outage::LostRegion;
 use crate::problem::{SimulationError, positive};
 
@@ -64,6 +65,9 @@ pub struct RouteArgs {
     /// TOML of regions, ways, replicas and outages.
     #[arg(long)]
     pub world: PathBuf,
+    /// CSV of src, dst, rtt_min_ms, throughput_gbps_premium, egress_usd_gb: ways and prices that the world leaves open.
+    #[arg(long, value_name = "FILE.csv")]
+    pub network: Option<PathBuf>,
     /// A region that is lost, as REGION@FROM+FOR in seconds; may be given again.
     #[arg(long, value_name = "REGION@FROM+FOR")]
     pub outage: Vec<LostRegion>,
@@ -117,6 +121,9 @@ pub struct RouteReport {
     pub resent: u64,
     /// Seconds from the first arrival to the last answer.
     pub span_s: f64,
+    /// What the table of `--network` gave.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<Filled>,
     /// Events worked off.
     pub events: u64,
     /// Of them, in each second that the simulation took.
@@ -151,6 +158,7 @@ impl RouteReport {
             unserved: run.unserved,
             resent: run.resent,
             span_s: run.span_us as f64 / 1e6,
+            network: None,
             events: run.events,
             events_per_second: run.events as f64 / took_s,
             requests_per_minute: requests as f64 * 60.0 / took_s,
@@ -160,7 +168,8 @@ impl RouteReport {
 
 /// Replays the requests in the world.
 pub fn route(args: &RouteArgs) -> Result<RouteReport, SimulationError> {
-    let mut world = read_world(&args.world)?;
+    let network = args.network.as_deref().map(Network::read).transpose()?;
+    let mut world = read_world(&args.world, network.as_ref())?;
     for lost in &args.outage {
         world.lose(lost).map_err(|cause| SimulationError::argument("outage", cause))?;
     }
@@ -176,7 +185,8 @@ pub fn route(args: &RouteArgs) -> Result<RouteReport, SimulationError> {
         ..ForecastWeights::default()
     };
     let mut policy = named(args.policy, weights, args.prefix_blocks, world.seed);
-    Ok(measured(args.policy, &world, &requests, policy.as_mut()))
+    let report = measured(args.policy, &world, &requests, policy.as_mut());
+    Ok(RouteReport { network: network.map(|_| world.filled), ..report })
 }
 
 /// Runs a policy and tells how it went, with the speed.

@@ -321,7 +321,7 @@ impl Replay<'_> {
         let region = self.world.replicas[replica].region;
         if region != live.origin as usize {
             let gigabytes = f64::from(request.output_tokens) * BYTES_PER_TOKEN / 1e9;
-            self.run.usd += gigabytes * self.world.regions[region].egress_usd_per_gb;
+            self.run.usd += gigabytes * self.world.egress_usd_per_gb[region][live.origin as usize];
         }
         let way = self.way_us(place);
         self.at(at_us + way, What::DoneSeen { live: place, attempt: live.attempt });

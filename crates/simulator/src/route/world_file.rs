@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use crate::network::{Filled, Network};
 use crate::outage::LostRegion;
 use crate::problem::SimulationError;
 use crate::trace::read_text;
@@ -30,6 +31,10 @@ pub struct World {
     pub regions: Vec<Region>,
     /// One way between two regions, by their indices.
     pub one_way_us: Vec<Vec<u64>>,
+    /// Dollars for a gigabyte from one region to another, by their indices.
+    pub egress_usd_per_gb: Vec<Vec<f64>>,
+    /// What a table of the network gave.
+    pub filled: Filled,
     /// Those who serve.
     pub replicas: Vec<Replica>,
     /// When regions are lost.
@@ -50,9 +55,9 @@ pub struct Region {
     /// Share of its clients' requests that may not leave the jurisdiction.
     #[serde(default)]
     pub bound_share: f64,
-    /// Price of bytes that leave it for another region.
+    /// Price of bytes that leave it for another region, whichever; a table of the network may tell where this does not.
     #[serde(default)]
-    pub egress_usd_per_gb: f64,
+    pub egress_usd_per_gb: Option<f64>,
 }
 
 /// One replica.
@@ -152,19 +157,21 @@ struct OutageForm {
     for_seconds: f64,
 }
 
-/// Reads a world.
-pub fn read_world(path: &Path) -> Result<World, SimulationError> {
-    parse_world(&read_text(path)?).map_err(|cause| SimulationError::malformed(path, cause))
+/// Reads a world. What it leaves open between two regions is taken from `network`.
+pub fn read_world(path: &Path, network: Option<&Network>) -> Result<World, SimulationError> {
+    parse_world(&read_text(path)?, network).map_err(|cause| SimulationError::malformed(path, cause))
 }
 
 /// A world from its TOML text, or what is wrong with it.
-pub fn parse_world(text: &str) -> Result<World, String> {
+pub fn parse_world(text: &str, network: Option<&Network>) -> Result<World, String> {
     let form: Form = toml::from_str(text).map_err(|error| error.to_string())?;
     if form.block_tokens == 0 {
         return Err("block_tokens is 0".to_owned());
     }
     let places = places(&form.regions)?;
-    let one_way_us = one_way(&form, &places)?;
+    let mut filled = Filled::default();
+    let one_way_us = one_way(&form, &places, network, &mut filled)?;
+    let egress_usd_per_gb = egress(&form.regions, network, &mut filled)?;
     let mut replicas = Vec::new();
     for group in &form.replicas {
         let replica = replica(group, &places)?;
@@ -190,6 +197,8 @@ pub fn parse_world(text: &str) -> Result<World, String> {
         patience_us: (measured("patience_seconds", form.patience_seconds, 0.0)? * US) as u64,
         regions: form.regions,
         one_way_us,
+        egress_usd_per_gb,
+        filled,
         replicas,
         outages,
     })
@@ -199,7 +208,6 @@ fn places(regions: &[Region]) -> Result<HashMap<String, usize>, String> {
     let mut places = HashMap::new();
     for (index, region) in regions.iter().enumerate() {
         measured("clients", region.clients, 0.0)?;
-        measured("egress_usd_per_gb", region.egress_usd_per_gb, 0.0)?;
         if !(0.0..=1.0).contains(&region.bound_share) {
             return Err(format!("bound_share of {} is {}, not between 0 and 1", region.name, region.bound_share));
         }
@@ -214,7 +222,25 @@ fn places(regions: &[Region]) -> Result<HashMap<String, usize>, String> {
     }
 }
 
-fn one_way(form: &Form, places: &HashMap<String, usize>) -> Result<Vec<Vec<u64>>, String> {
+/// The world's own price of a region's bytes, then the table's for the pair, then nothing.
+fn egress(regions: &[Region], network: Option<&Network>, filled: &mut Filled) -> Result<Vec<Vec<f64>>, String> {
+    let mut price = |from: &Region, to: &Region| {
+        let known = || network.and_then(|network| network.pair(&from.name, &to.name).egress_usd_per_gb);
+        match from.egress_usd_per_gb {
+            Some(usd_per_gb) => measured("egress_usd_per_gb", usd_per_gb, 0.0),
+            None => Ok(known().inspect(|_| filled.egress_pairs += 1).unwrap_or_default()),
+        }
+    };
+    regions.iter().map(|from| regions.iter().map(|to| price(from, to)).collect()).collect()
+}
+
+/// The world's own links, then the table's.
+fn one_way(
+    form: &Form,
+    places: &HashMap<String, usize>,
+    network: Option<&Network>,
+    filled: &mut Filled,
+) -> Result<Vec<Vec<u64>>, String> {
     let half_us = |rtt_ms: f64| (rtt_ms * 500.0) as u64;
     let local = half_us(measured("local_rtt_ms", form.local_rtt_ms, 0.0)?);
     let count = form.regions.len();
@@ -230,7 +256,12 @@ fn one_way(form: &Form, places: &HashMap<String, usize>) -> Result<Vec<Vec<u64>>
     for (a, row) in known.iter().enumerate() {
         for (b, way) in row.iter().enumerate() {
             let name = |at: usize| form.regions[at].name.as_str();
-            matrix[a][b] = way.ok_or_else(|| format!("no link between {} and {}", name(a), name(b)))?;
+            let seen = || network.and_then(|network| network.rtt_ms(name(a), name(b)));
+            let way = way.or_else(|| seen().map(half_us).inspect(|_| filled.rtt_pairs += usize::from(a < b)));
+            matrix[a][b] = way.ok_or_else(|| {
+                let nor = if network.is_some() { ", and the network's table has none" } else { "" };
+                format!("no link between {} and {}{nor}", name(a), name(b))
+            })?;
         }
     }
     Ok(matrix)

@@ -6,9 +6,11 @@
 mod autoscale;
 mod batch;
 mod flows;
+mod network;
 mod place;
 mod place_limits;
 mod place_relays;
+mod prices;
 mod route;
 mod scenario;
 mod serve;

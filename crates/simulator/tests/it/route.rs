@@ -18,7 +18,7 @@ const POLICIES: [RoutePolicyName; 4] = [
 ];
 
 fn world() -> World {
-    read_world(&Path::new(env!("CARGO_MANIFEST_DIR")).join("worlds/three-regions.toml")).unwrap()
+    read_world(&Path::new(env!("CARGO_MANIFEST_DIR")).join("worlds/three-regions.toml"), None).unwrap()
 }
 
 fn run(world: &World, requests: &Requests, name: RoutePolicyName) -> RouteRun {
@@ -150,7 +150,7 @@ fn a_malformed_world_is_refused_with_its_reason() {
         ("bound_share = 0.2", "bound_share = 2.0", "bound_share"),
         ("between = [\"us-east\", \"eu-west\"]", "between = [\"us-east\", \"asia-east\"]", "no link"),
     ] {
-        let cause = parse_world(&good.replacen(from, to, 1)).unwrap_err();
+        let cause = parse_world(&good.replacen(from, to, 1), None).unwrap_err();
         assert!(cause.contains(said), "{to}: {cause}");
     }
 }
