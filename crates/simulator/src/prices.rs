@@ -30,14 +30,6 @@ pub struct Price {
     pub spot: Option<f64>,
 }
 
-impl Price {
-    /// The spot price as a share of the price on demand. It may be above 1.
-    #[must_use]
-    pub fn spot_share(&self) -> Option<f64> {
-        self.spot.map(|spot| spot / self.on_demand)
-    }
-}
-
 /// Prices by machine type, region and day.
 #[derive(Debug, Clone)]
 pub struct PriceHistory {
@@ -100,8 +92,7 @@ impl PriceHistory {
         after.checked_sub(1).and_then(|at| log.get(at)).copied()
     }
 
-    /// The spot price as a share of the price on demand at each tick of `tick_s` seconds from midnight of `from` on;
-    /// nothing at a tick where no spot price is known.
+    /// What a machine costs at each tick of `tick_s` seconds from midnight of `from` on; nothing before the first row.
     ///
     /// # Errors
     /// When the log does not name the machine type in the region, saying which it does; or for ticks that make no sense.
@@ -112,7 +103,7 @@ impl PriceHistory {
         from: Date,
         ticks: usize,
         tick_s: f64,
-    ) -> Result<Vec<Option<f64>>, SimulationError> {
+    ) -> Result<Vec<Option<Price>>, SimulationError> {
         let log = self.log(machine_type, region)?;
         if ticks > TICKS_MAX || !(tick_s.is_finite() && tick_s > 0.0) {
             let cause = format!("{ticks} ticks of {tick_s} s are not up to {TICKS_MAX} of more than nothing");
@@ -125,7 +116,7 @@ impl PriceHistory {
                 while begins_s.get(after).is_some_and(|begins_s| *begins_s <= tick as f64 * tick_s) {
                     after += 1;
                 }
-                after.checked_sub(1).and_then(|at| log[at].spot_share())
+                after.checked_sub(1).and_then(|at| log.get(at)).copied()
             })
             .collect())
     }

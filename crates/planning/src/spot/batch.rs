@@ -17,7 +17,7 @@ pub struct BatchJob {
     pub deadline_hours: f64,
     /// Hours paid and lost at every start on an instance (boot and restore).
     pub changeover_hours: f64,
-    /// Spot price as a share of on-demand.
+    /// Spot price as a share of on-demand, where nothing else is said of a zone.
     pub price_ratio: f64,
 }
 
@@ -49,11 +49,21 @@ pub struct BatchSituation<'a> {
     pub available: &'a [bool],
     /// What moving the job's data to each zone costs, in hours of on-demand.
     pub move_cost_hours: &'a [f64],
+    /// What spot costs now, by zone, as a share of on-demand; [`BatchJob::price_ratio`] where it is not said.
+    pub price_ratios: &'a [f64],
 }
 
 impl BatchSituation<'_> {
     fn slack_hours(&self) -> f64 {
         self.time_left_hours - self.work_left_hours - self.changeover_left_hours
+    }
+
+    fn is_available(&self, zone: usize) -> bool {
+        self.available.get(zone).copied().unwrap_or(false)
+    }
+
+    fn move_cost_hours(&self, zone: usize) -> f64 {
+        self.move_cost_hours.get(zone).copied().unwrap_or(0.0)
     }
 }
 
@@ -84,14 +94,23 @@ pub struct BatchPlanner {
     zones: Vec<Survival>,
     any_zone: Survival,
     job: BatchJob,
-    table: Option<(ValueTable, f64)>,
+    solved: Option<Solved>,
+}
+
+/// A table with what it was solved for.
+#[derive(Debug, Clone)]
+struct Solved {
+    table: ValueTable,
+    /// The mean of the zones' prices then: what is to come after the zone chosen now.
+    price_ratio: f64,
+    time_left_hours: f64,
 }
 
 impl BatchPlanner {
     /// A planner for `job` that has seen nothing yet of its `zone_count` zones.
     #[must_use]
     pub fn new(job: BatchJob, zone_count: usize) -> Self {
-        Self { zones: vec![Survival::default(); zone_count], any_zone: Survival::default(), job, table: None }
+        Self { zones: vec![Survival::default(); zone_count], any_zone: Survival::default(), job, solved: None }
     }
 
     /// Takes in which zones had capacity, `elapsed_s` seconds after the observation before.
@@ -104,7 +123,7 @@ impl BatchPlanner {
 
     /// What to run on until the next tick. Call [`BatchPlanner::observe`] with the same availability first.
     pub fn decide(&mut self, situation: &BatchSituation<'_>) -> BatchDecision {
-        let spot = self.spot_choice(situation);
+        let spot = self.best_zone(situation).map(Run::Spot);
         let allowed: Vec<Run> = [Some(situation.run), Some(Run::Idle), Some(Run::OnDemand), spot]
             .into_iter()
             .flatten()
@@ -134,74 +153,72 @@ impl BatchPlanner {
         match run {
             Run::OnDemand => true,
             Run::Idle => slack + situation.changeover_left_hours - situation.tick_hours >= changeover,
-            Run::Spot(zone) if !situation.available.get(zone).copied().unwrap_or(false) => false,
+            Run::Spot(zone) if !situation.is_available(zone) => false,
             Run::Spot(_) if situation.run == run => slack >= changeover,
             Run::Spot(_) => slack >= 2.0 * changeover,
         }
     }
 
-    /// The zone to be in: the one held while it lasts, else the one whose expected life saves most after the move.
-    fn spot_choice(&self, situation: &BatchSituation<'_>) -> Option<Run> {
-        if let Run::Spot(zone) = situation.run
-            && situation.available.get(zone).copied().unwrap_or(false)
-        {
-            return Some(situation.run);
-        }
+    /// The zone whose expected life saves most after the move; the one held is not asked to move to.
+    fn best_zone(&self, situation: &BatchSituation<'_>) -> Option<usize> {
         let saving = |zone: usize| {
             let hours = self.zones[zone].expected_up_hours(situation.work_left_hours);
-            hours * (1.0 - self.job.price_ratio) - situation.move_cost_hours.get(zone).copied().unwrap_or(0.0)
+            hours * (1.0 - self.price_ratio(zone, situation)) - situation.move_cost_hours(zone)
         };
         (0..self.zones.len())
-            .filter(|zone| situation.available.get(*zone).copied().unwrap_or(false))
+            .filter(|zone| situation.is_available(*zone) && situation.run != Run::Spot(*zone))
             .map(|zone| (saving(zone), zone))
             .max_by(|left, right| left.0.total_cmp(&right.0))
-            .map(|(_, zone)| Run::Spot(zone))
+            .map(|(_, zone)| zone)
+    }
+
+    fn price_ratio(&self, zone: usize, situation: &BatchSituation<'_>) -> f64 {
+        situation.price_ratios.get(zone).copied().unwrap_or(self.job.price_ratio)
     }
 
     fn expected_cost(&self, run: Run, situation: &BatchSituation<'_>) -> f64 {
-        let Some((table, _)) = &self.table else { return f64::INFINITY };
-        let moving = match run {
-            Run::Spot(zone) if run != situation.run => situation.move_cost_hours.get(zone).copied().unwrap_or(0.0),
+        let Some(Solved { table, price_ratio, .. }) = &self.solved else { return f64::INFINITY };
+        // To another zone is a start like any other.
+        let from =
+            if matches!(run, Run::Spot(_)) && run != situation.run { Mode::Idle } else { mode_of(situation.run) };
+        let beyond_table = match run {
+            Run::Spot(zone) => {
+                let hours = self.zones[zone].expected_up_hours(situation.work_left_hours);
+                let moving = if run == situation.run { 0.0 } else { situation.move_cost_hours(zone) };
+                hours * (self.price_ratio(zone, situation) - price_ratio) + moving
+            }
             _ => 0.0,
         };
         let weather = Weather { is_up: self.any_zone.is_up(), age: self.any_zone.age_class() };
-        let cost = table.cost_of(
-            mode_of(run),
-            mode_of(situation.run),
-            situation.work_left_hours,
-            situation.slack_hours(),
-            weather,
-        );
-        cost + moving
+        let (work_hours, slack_hours) = (situation.work_left_hours, situation.slack_hours());
+        table.cost_of(mode_of(run), from, work_hours, slack_hours, weather) + beyond_table
     }
 
     fn solve_if_stale(&mut self, situation: &BatchSituation<'_>) {
         let stale_hours = self.job.deadline_hours * RESOLVE_SHARE;
-        if self.table.as_ref().is_some_and(|(_, solved_at)| solved_at - situation.time_left_hours < stale_hours) {
+        if self.solved.as_ref().is_some_and(|solved| solved.time_left_hours - situation.time_left_hours < stale_hours) {
             return;
         }
         let slack_hours = situation.slack_hours().max(0.0);
-        let table = ValueTable::solve(
-            self.market(situation.time_left_hours),
-            situation.work_left_hours,
-            slack_hours,
-            situation.tick_hours,
-        );
-        self.table = Some((table, situation.time_left_hours));
+        let market = self.market(situation);
+        let price_ratio = market.price_ratio;
+        let table = ValueTable::solve(market, situation.work_left_hours, slack_hours, situation.tick_hours);
+        self.solved = Some(Solved { table, price_ratio, time_left_hours: situation.time_left_hours });
     }
 
-    fn market(&self, time_left_hours: f64) -> Market {
+    fn market(&self, situation: &BatchSituation<'_>) -> Market {
         // With several zones the job outlives its zone while another is up: that costs a changeover, not the market.
         let longest_hours =
             self.zones.iter().map(|zone| zone.expected_up_hours(self.job.work_hours)).fold(0.0, f64::max);
         let moves_per_hour = if self.zones.len() > 1 { 1.0 / longest_hours.max(0.5) } else { 0.0 };
+        let prices = (0..self.zones.len()).map(|zone| self.price_ratio(zone, situation));
         Market {
             up_end_per_hour: self.any_zone.hazards_per_hour(true),
             down_end_per_hour: self.any_zone.hazards_per_hour(false),
             moves_per_hour,
-            price_ratio: self.job.price_ratio,
+            price_ratio: prices.sum::<f64>() / self.zones.len().max(1) as f64,
             changeover_hours: self.job.changeover_hours,
-            deadline_at_s: self.any_zone.now_s() + time_left_hours * 3_600.0,
+            deadline_at_s: self.any_zone.now_s() + situation.time_left_hours * 3_600.0,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Jobs with a deadline on a spot trace: the world, the rivals, the bound and the report.
 
+mod charges;
 mod optimum;
 mod rivals;
 mod world;
@@ -8,6 +9,7 @@ use clap::{Args, ValueEnum};
 use planning::spot::BatchJob;
 use serde::Serialize;
 
+pub use charges::{Charges, PriceArgs};
 pub use optimum::optimum_cost_hours;
 pub use rivals::{Greedy, UniformProgress};
 pub use world::{BatchPolicy, BatchRun, Ours, replay};
@@ -59,6 +61,9 @@ pub struct SpotBatchArgs {
     /// Dollars of one on-demand hour, to weigh egress against it.
     #[arg(long, default_value_t = 3.06)]
     pub on_demand_usd_hour: f64,
+    /// Prices that change, by region.
+    #[command(flatten)]
+    pub prices: PriceArgs,
     /// Who decides.
     #[arg(long, value_enum)]
     pub policy: BatchPolicyName,
@@ -75,7 +80,7 @@ pub struct BatchReport {
     pub missed: usize,
     /// Mean cost.
     pub cost_ratio: f64,
-    /// The spot price: nothing can cost less.
+    /// The lowest spot price: nothing can cost less.
     pub floor: f64,
     /// Share of the cost that was on-demand; nothing for the optimum, which keeps no schedule.
     pub on_demand_share: Option<f64>,
@@ -101,9 +106,13 @@ pub fn spot_batch(args: &SpotBatchArgs) -> Result<BatchReport, SimulationError> 
     let groups = zone_groups(&trace, &args.zones)?;
     let mut runs: Vec<BatchRun> = Vec::new();
     let mut by_zone = Vec::new();
+    let mut floor = f64::INFINITY;
     for group in &groups {
         let starts = start_ticks(group, &job, args.starts)?;
-        let world = world::BatchWorld::new(group, job, args.egress_gb, args.on_demand_usd_hour);
+        let charges = Charges::moving(group, args.egress_gb, args.on_demand_usd_hour);
+        let charges = charges.with_history(&args.prices, group)?;
+        floor = floor.min(charges.floor(&job));
+        let world = world::BatchWorld { trace: group, job, charges };
         let group_runs: Vec<BatchRun> = starts.iter().map(|start| world.run(args.policy, *start)).collect();
         let names: Vec<&str> = group.zones.iter().map(|zone| zone.name.as_str()).collect();
         by_zone.push(ZoneCost { zones: names.join(","), cost_ratio: mean_cost(&group_runs) / job.work_hours });
@@ -114,7 +123,7 @@ pub fn spot_batch(args: &SpotBatchArgs) -> Result<BatchReport, SimulationError> 
         runs: runs.len(),
         missed: runs.iter().filter(|run| run.missed).count(),
         cost_ratio: mean_cost(&runs) / job.work_hours,
-        floor: args.price_ratio,
+        floor,
         on_demand_share: on_demand_share(&runs),
         changeovers_per_run: runs.iter().map(|run| run.changeovers as f64).sum::<f64>() / runs.len() as f64,
         by_zone,

@@ -5,29 +5,25 @@
 
 use planning::spot::BatchJob;
 
+use super::charges::Charges;
 use super::world::deadline_ticks;
-use crate::trace::SpotTrace;
+use crate::trace::{SpotTrace, ZoneTrace};
 
 /// Most units a tick is cut into.
 const MAX_UNITS_PER_TICK: usize = 20;
 
 /// The least cost of a job that starts at tick `start`, in hours of on-demand.
 #[must_use]
-pub fn optimum_cost_hours(trace: &SpotTrace, job: &BatchJob, move_cost_hours: &[Vec<f64>], start: usize) -> f64 {
+pub fn optimum_cost_hours(trace: &SpotTrace, job: &BatchJob, charges: &Charges, start: usize) -> f64 {
     let end = (start + deadline_ticks(job, trace.tick_s)).min(trace.ticks());
     let mut table = Table::new(trace, job);
-    let moves = move_cost_hours.iter().flatten().any(|cost| *cost > 0.0);
-    let cheapest_move = |to: usize| -> f32 {
-        // The zone left is not in the state; charging the cheapest way in keeps the result a bound.
-        if !moves {
-            return 0.0;
-        }
-        move_cost_hours.iter().map(|row| row[to]).fold(f64::INFINITY, f64::min) as f32
-    };
-    let entry: Vec<f32> = (0..trace.zones.len()).map(cheapest_move).collect();
+    // The zone left is not in the state; charging the cheapest way in keeps the result a bound.
+    let entry: Vec<f32> = (0..trace.zones.len()).map(|zone| charges.cheapest_way_in(zone) as f32).collect();
     for tick in (start..end).rev() {
-        let up: Vec<bool> = trace.zones.iter().map(|zone| zone.nodes[tick] > 0).collect();
-        table.step_back(&up, &entry);
+        let price =
+            |(zone, of): (usize, &ZoneTrace)| (of.nodes[tick] > 0).then(|| charges.price_ratio(zone, tick, job) as f32);
+        let prices: Vec<Option<f32>> = trace.zones.iter().enumerate().map(price).collect();
+        table.step_back(&prices, &entry);
     }
     f64::from(table.idle[table.work_units])
 }
@@ -38,7 +34,6 @@ struct Table {
     tick_units: usize,
     changeover_units: usize,
     work_units: usize,
-    price_ratio: f32,
     idle: Vec<f32>,
     on_demand: Vec<f32>,
     spot: Vec<Vec<f32>>,
@@ -54,8 +49,7 @@ impl Table {
         unfinished[0] = 0.0;
         let spot = vec![unfinished.clone(); trace.zones.len()];
         let (idle, on_demand) = (unfinished.clone(), unfinished);
-        let price_ratio = job.price_ratio as f32;
-        Self { unit_hours, tick_units, changeover_units, work_units, price_ratio, idle, on_demand, spot }
+        Self { unit_hours, tick_units, changeover_units, work_units, idle, on_demand, spot }
     }
 
     /// What a tick on an instance costs and where it leads, when `debt` units of changeover come first.
@@ -68,21 +62,22 @@ impl Table {
         next.get(to_do - self.tick_units).map_or(f32::INFINITY, |rest| paid + rest)
     }
 
-    fn step_back(&mut self, up: &[bool], entry: &[f32]) {
+    /// `prices` are those of the zones that are up.
+    fn step_back(&mut self, prices: &[Option<f32>], entry: &[f32]) {
         let size = self.idle.len();
         let (mut idle, mut on_demand) = (vec![0.0; size], vec![0.0; size]);
-        let mut spot: Vec<Vec<f32>> = vec![vec![0.0; size]; up.len()];
+        let mut spot: Vec<Vec<f32>> = vec![vec![0.0; size]; prices.len()];
         for left in 1..size {
             let start_on_demand = self.running(&self.on_demand, left, self.changeover_units, 1.0);
-            let start_spot = (0..up.len())
-                .filter(|zone| up[*zone])
-                .map(|zone| entry[zone] + self.running(&self.spot[zone], left, self.changeover_units, self.price_ratio))
+            let start_spot = (0..prices.len())
+                .filter_map(|zone| Some((zone, prices[zone]?)))
+                .map(|(zone, price)| entry[zone] + self.running(&self.spot[zone], left, self.changeover_units, price))
                 .fold(f32::INFINITY, f32::min);
             let fresh = self.idle[left].min(start_on_demand).min(start_spot);
             idle[left] = fresh;
             on_demand[left] = fresh.min(self.running(&self.on_demand, left, 0, 1.0));
-            for zone in 0..up.len() {
-                let stay = if up[zone] { self.running(&self.spot[zone], left, 0, self.price_ratio) } else { fresh };
+            for zone in 0..prices.len() {
+                let stay = prices[zone].map_or(fresh, |price| self.running(&self.spot[zone], left, 0, price));
                 spot[zone][left] = fresh.min(stay);
             }
         }

@@ -6,12 +6,10 @@
 use planning::spot::{BatchJob, BatchPlanner, BatchSituation, Run};
 
 use super::BatchPolicyName;
+use super::charges::Charges;
 use super::optimum::optimum_cost_hours;
 use super::rivals::{Greedy, UniformProgress};
 use crate::trace::SpotTrace;
-
-/// Dollars per gigabyte between regions of one cloud, the median of AWS pairs (Skyplane's price grid, 2022–23).
-const BETWEEN_REGIONS_USD_GB: f64 = 0.02;
 
 /// Decides at each tick.
 pub trait BatchPolicy {
@@ -56,21 +54,15 @@ pub fn deadline_ticks(job: &BatchJob, tick_s: f64) -> usize {
 
 /// A trace with a job to put on it.
 pub struct BatchWorld<'a> {
-    trace: &'a SpotTrace,
-    job: BatchJob,
-    /// Cost of moving the data from one zone to another, in hours of on-demand.
-    move_cost_hours: Vec<Vec<f64>>,
+    /// What can be had.
+    pub trace: &'a SpotTrace,
+    /// The job.
+    pub job: BatchJob,
+    /// What it is charged.
+    pub charges: Charges,
 }
 
-impl<'a> BatchWorld<'a> {
-    /// Jobs like `job` on `trace`, with `egress_gb` moved at each change of region.
-    pub fn new(trace: &'a SpotTrace, job: BatchJob, egress_gb: f64, on_demand_usd_hour: f64) -> Self {
-        let regions: Vec<&str> = trace.zones.iter().map(|zone| region_of(&zone.name)).collect();
-        let cost = egress_gb * BETWEEN_REGIONS_USD_GB / on_demand_usd_hour;
-        let row = |from: &&str| regions.iter().map(|to| if to == from { 0.0 } else { cost }).collect();
-        Self { trace, job, move_cost_hours: regions.iter().map(row).collect() }
-    }
-
+impl BatchWorld<'_> {
     /// Runs one job that starts at tick `start`.
     pub fn run(&self, policy: BatchPolicyName, start: usize) -> BatchRun {
         match policy {
@@ -80,31 +72,22 @@ impl<'a> BatchWorld<'a> {
             }
             BatchPolicyName::Greedy => self.replay(&mut Greedy::new(self.job, self.trace.zones.len()), start),
             BatchPolicyName::Optimum => {
-                let cost_hours = optimum_cost_hours(self.trace, &self.job, &self.move_cost_hours, start);
+                let cost_hours = optimum_cost_hours(self.trace, &self.job, &self.charges, start);
                 BatchRun { cost_hours, on_demand_hours: None, missed: false, changeovers: 0, decisions: Vec::new() }
             }
         }
     }
 
     fn replay(&self, policy: &mut dyn BatchPolicy, start: usize) -> BatchRun {
-        replay(self.trace, &self.job, &self.move_cost_hours, policy, start)
+        replay(self.trace, &self.job, &self.charges, policy, start)
     }
-}
-
-/// The region of a zone named like `us-east-1f_v100_1`: what stands before the zone's letter. Other names are their own.
-fn region_of(zone: &str) -> &str {
-    let place = zone.split('_').next().unwrap_or(zone);
-    place
-        .strip_suffix(|last: char| last.is_ascii_lowercase())
-        .filter(|rest| rest.ends_with(|c: char| c.is_ascii_digit()))
-        .unwrap_or(place)
 }
 
 /// Runs one job under `policy`; the policy sees ticks one at a time.
 pub fn replay(
     trace: &SpotTrace,
     job: &BatchJob,
-    move_cost_hours: &[Vec<f64>],
+    charges: &Charges,
     policy: &mut dyn BatchPolicy,
     start: usize,
 ) -> BatchRun {
@@ -114,7 +97,6 @@ pub fn replay(
         policy.observe(&available_at(tick), trace.tick_s);
     }
     let end = (start + deadline_ticks(job, trace.tick_s)).min(trace.ticks());
-    let nowhere = vec![0.0; trace.zones.len()];
     let mut state = JobState { run: Run::Idle, data_in: None, work_left: job.work_hours, changeover_left: 0.0 };
     let mut on_demand_hours = 0.0;
     let mut result =
@@ -125,7 +107,9 @@ pub fn replay(
         let tick_hours = tick_hours.min(time_left_hours);
         policy.observe(&available, trace.tick_s);
         state.lose_preempted(&available);
-        let moves = state.data_in.and_then(|zone| move_cost_hours.get(zone)).unwrap_or(&nowhere);
+        let moves = charges.moves_from(state.data_in);
+        let price_ratio = |zone| charges.price_ratio(zone, tick, job);
+        let price_ratios: Vec<f64> = (0..trace.zones.len()).map(price_ratio).collect();
         let chosen = policy.decide(&BatchSituation {
             work_left_hours: state.work_left,
             time_left_hours,
@@ -134,6 +118,7 @@ pub fn replay(
             run: state.run,
             available: &available,
             move_cost_hours: moves,
+            price_ratios: &price_ratios,
         });
         // Asking for spot that is not there gets nothing, whoever asks.
         let chosen = match chosen {
@@ -145,7 +130,7 @@ pub fn replay(
             state.data_in = Some(zone);
         }
         result.changeovers += usize::from(state.switch_to(chosen, job.changeover_hours));
-        let paid_hours = state.advance(tick_hours, job.price_ratio);
+        let paid_hours = state.advance(tick_hours, &price_ratios);
         result.cost_hours += paid_hours;
         on_demand_hours += if chosen == Run::OnDemand { paid_hours } else { 0.0 };
         result.on_demand_hours = Some(on_demand_hours);
@@ -185,11 +170,11 @@ impl JobState {
     }
 
     /// Lets a tick pass and returns what it cost; a job that ends within the tick pays for its part of it.
-    fn advance(&mut self, tick_hours: f64, price_ratio: f64) -> f64 {
+    fn advance(&mut self, tick_hours: f64, price_ratios: &[f64]) -> f64 {
         let price = match self.run {
             Run::Idle => return 0.0,
             Run::OnDemand => 1.0,
-            Run::Spot(_) => price_ratio,
+            Run::Spot(zone) => price_ratios[zone],
         };
         let starting = self.changeover_left.min(tick_hours);
         let working = (tick_hours - starting).min(self.work_left);

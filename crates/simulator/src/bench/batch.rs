@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Row;
-use crate::batch::{BatchPolicyName, BatchReport, SpotBatchArgs, spot_batch};
+use crate::batch::{BatchPolicyName, BatchReport, PriceArgs, SpotBatchArgs, spot_batch};
 use crate::problem::SimulationError;
 use crate::svg::{Chart, Series};
 use crate::trace::read_spot_traces;
@@ -79,6 +79,7 @@ fn run(
             zones,
             egress_gb: 0.0,
             on_demand_usd_hour: 3.06,
+            prices: PriceArgs::default(),
             policy,
         })
     };

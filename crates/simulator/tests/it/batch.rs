@@ -1,15 +1,30 @@
 //! Batch work: the deadline is kept, the bound bounds, and no policy sees the future.
 
-use planning::spot::{BatchJob, BatchPlanner};
+use planning::spot::{BatchJob, BatchPlanner, Run};
 use proptest::prelude::*;
-use simulator::batch::{BatchPolicy, BatchRun, Greedy, Ours, UniformProgress, optimum_cost_hours, replay};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use simulator::batch::{BatchPolicy, BatchRun, Charges, Greedy, Ours, UniformProgress, optimum_cost_hours, replay};
 use simulator::generate::SpotWorld;
-use simulator::trace::SpotTrace;
+use simulator::trace::{SpotTrace, ZoneTrace};
 
 const JOB: BatchJob = BatchJob { work_hours: 20.0, deadline_hours: 26.0, changeover_hours: 0.15, price_ratio: 0.3 };
 
 fn run(trace: &SpotTrace, policy: &mut dyn BatchPolicy, start: usize) -> BatchRun {
-    replay(trace, &JOB, &vec![vec![0.0; trace.zones.len()]; trace.zones.len()], policy, start)
+    replay(trace, &JOB, &Charges::moving(trace, 0.0, 1.0), policy, start)
+}
+
+/// Prices by zone that change every few hours, drawn from `seed`.
+fn changing_prices(trace: &SpotTrace, seed: u64) -> Vec<Vec<f64>> {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut price = 0.3;
+    let mut next = |tick: usize| {
+        if tick.is_multiple_of(50) {
+            price = rng.random_range(0.1..1.2);
+        }
+        price
+    };
+    trace.zones.iter().map(|_| (0..trace.ticks()).map(&mut next).collect()).collect()
 }
 
 fn policies(zones: usize) -> Vec<Box<dyn BatchPolicy>> {
@@ -32,11 +47,25 @@ proptest! {
         seed in any::<u64>(), zones in 1_usize..4, up in 0.2_f64..20.0, down in 0.2_f64..40.0, start in 0_usize..400,
     ) {
         let trace = world(zones, up, down).generate(seed);
-        let free = vec![vec![0.0; zones]; zones];
-        let bound = optimum_cost_hours(&trace, &JOB, &free, start);
+        let bound = optimum_cost_hours(&trace, &JOB, &Charges::moving(&trace, 0.0, 1.0), start);
         prop_assert!(bound >= JOB.work_hours * JOB.price_ratio - 0.02, "{}", bound);
         for policy in &mut policies(zones) {
             let result = run(&trace, policy.as_mut(), start);
+            prop_assert!(!result.missed);
+            prop_assert!(result.cost_hours >= bound - 0.02, "{} < {}", result.cost_hours, bound);
+        }
+    }
+
+    #[test]
+    fn changing_prices_and_moves_keep_the_deadline_and_the_bound(
+        seed in any::<u64>(), zones in 1_usize..4, gb in 0.0_f64..100.0, start in 0_usize..400,
+    ) {
+        let trace = world(zones, 6.0, 6.0).generate(seed);
+        let charges = Charges::moving(&trace, gb, 1.0).with_prices(changing_prices(&trace, seed));
+        let bound = optimum_cost_hours(&trace, &JOB, &charges, start);
+        prop_assert!(bound >= JOB.work_hours * charges.floor(&JOB) - 0.02, "{}", bound);
+        for policy in &mut policies(zones) {
+            let result = replay(&trace, &JOB, &charges, policy.as_mut(), start);
             prop_assert!(!result.missed);
             prop_assert!(result.cost_hours >= bound - 0.02, "{} < {}", result.cost_hours, bound);
         }
@@ -69,4 +98,36 @@ fn ours_costs_less_than_uniform_progress_on_average() {
         }
     }
     assert!(totals[0] < 0.97 * totals[1], "ours {} against {}", totals[0], totals[1]);
+}
+
+/// Two zones that never go down, the second at another price than the first.
+fn two_calm_zones(second: impl Fn(usize) -> f64) -> (SpotTrace, Charges) {
+    let zone = |name: &str| ZoneTrace { name: name.to_owned(), nodes: vec![1; 800] };
+    let trace = SpotTrace { tick_s: 300.0, zones: vec![zone("a"), zone("b")] };
+    let prices = vec![vec![0.3; 800], (0..800).map(second).collect()];
+    let charges = Charges::moving(&trace, 0.0, 1.0).with_prices(prices);
+    (trace, charges)
+}
+
+#[test]
+fn of_two_equal_zones_the_cheaper_is_taken() {
+    let (trace, charges) = two_calm_zones(|_| 0.2);
+    let run = replay(&trace, &JOB, &charges, &mut Ours(BatchPlanner::new(JOB, 2)), 300);
+    assert!(run.decisions.iter().all(|decision| *decision == Run::Spot(1)));
+}
+
+#[test]
+fn a_job_moves_once_to_a_zone_that_has_become_much_cheaper() {
+    let (trace, charges) = two_calm_zones(|tick| if tick < 360 { 0.5 } else { 0.05 });
+    let run = replay(&trace, &JOB, &charges, &mut Ours(BatchPlanner::new(JOB, 2)), 300);
+    assert_eq!(run.decisions[59], Run::Spot(0));
+    assert_eq!(run.decisions[60], Run::Spot(1));
+    assert_eq!(run.changeovers, 2);
+}
+
+#[test]
+fn a_job_does_not_move_for_a_price_that_a_start_would_eat_up() {
+    let (trace, charges) = two_calm_zones(|tick| if tick < 500 { 0.5 } else { 0.29 });
+    let run = replay(&trace, &JOB, &charges, &mut Ours(BatchPlanner::new(JOB, 2)), 300);
+    assert_eq!(run.changeovers, 1);
 }

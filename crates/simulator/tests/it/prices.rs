@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use proptest::prelude::*;
-use simulator::prices::{Date, PriceHistory};
+use simulator::prices::{Date, Price, PriceHistory};
 
 const LOG: &str = "date,machine_type,region,hour,hour_spot\n\
     2024-03-01,a2,us-east1,4.0,1.0\n\
@@ -39,17 +39,19 @@ fn a_price_holds_until_the_next_row_of_the_same_machine_and_region() {
         assert_eq!(spot(region, date), expected, "{region} {date}");
     }
     let price = log.price("a2", "us-west1", day("2024-02-10")).unwrap();
-    assert_eq!((price.since, price.on_demand, price.spot_share()), (day("2024-02-01"), 5.0, Some(0.3)));
+    assert_eq!(price, Price { since: day("2024-02-01"), on_demand: 5.0, spot: Some(1.5) });
 }
 
 #[test]
 fn a_series_changes_at_midnight_and_has_gaps_where_nothing_is_known() {
     let log = history(LOG).unwrap();
-    let half_days = log.series("a2", "us-east1", day("2024-01-31"), 4, 43_200.0).unwrap();
-    assert_eq!(half_days, [None, None, Some(0.5), Some(0.5)]);
+    let spot = |region: &str, from: &str, tick_s: f64| -> Vec<Option<f64>> {
+        let prices = log.series("a2", region, day(from), 4, tick_s).unwrap();
+        prices.into_iter().map(|price| price.and_then(|price| price.spot)).collect()
+    };
+    assert_eq!(spot("us-east1", "2024-01-31", 43_200.0), [None, None, Some(2.0), Some(2.0)]);
     // 86,400 s are not a whole number of these ticks: the first tick after midnight has the new price.
-    let odd = log.series("a2", "us-west1", day("2024-02-14"), 4, 50_000.0).unwrap();
-    assert_eq!(odd, [Some(0.3), Some(0.3), None, None]);
+    assert_eq!(spot("us-west1", "2024-02-14", 50_000.0), [Some(1.5), Some(1.5), None, None]);
     assert!(log.series("a2", "us-east1", day("2023-01-01"), 3, 60.0).unwrap().iter().all(Option::is_none));
     for (machine_type, region, tick_s, said) in [
         ("a3", "us-east1", 60.0, "\"a3\"; there are a2"),
@@ -112,10 +114,10 @@ proptest! {
         rows.rotate_left(shuffle as usize % len);
         let log = history(&format!("date,machine_type,region,hour,hour_spot\n{}", rows.join("\n"))).unwrap();
         let tick_s = f64::from(hours) * 3_600.0;
-        for (tick, share) in log.series("m", "r", date(from), 50, tick_s).unwrap().into_iter().enumerate() {
+        for (tick, seen) in log.series("m", "r", date(from), 50, tick_s).unwrap().into_iter().enumerate() {
             let days = (tick as f64 * tick_s / 86_400.0) as i64;
             let price = log.price("m", "r", date(from + days));
-            prop_assert_eq!(share, price.and_then(|price| price.spot_share()));
+            prop_assert_eq!(seen, price);
         }
     }
 }
