@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::autoscale::{AutoscaleArgs, autoscale};
 use crate::batch::{SpotBatchArgs, spot_batch};
 use crate::bench::{BenchArgs, bench};
+use crate::checkpoint::{CheckpointArgs, checkpoint};
 use crate::draw::{GenerateArgs, generate};
 use crate::egress::{EgressArgs, egress};
 use crate::flows::{FlowArgs, flows};
@@ -25,6 +26,12 @@ pub enum Command {
     SpotBatch {
         #[command(flatten)]
         args: SpotBatchArgs,
+    },
+    /// How often work on spot writes checkpoints, and what is lost between them.
+    #[command(allow_negative_numbers = true)]
+    Checkpoint {
+        #[command(flatten)]
+        args: CheckpointArgs,
     },
     /// The price of moving data between two places.
     #[command(allow_negative_numbers = true)]
@@ -124,6 +131,7 @@ pub fn run(command: Command, format: OutputFormat) -> Result<Output, Problem> {
     match command {
         Command::SpotBatch { args } => report(&spot_batch(&args)?, format),
         Command::Autoscale { args } => report(&autoscale(&args)?, format),
+        Command::Checkpoint { args } => report(&checkpoint(&args)?, format),
         Command::Egress { args } => report(&egress(&args)?, format),
         Command::Place { args } => report(&place(&args)?, format),
         Command::Bench { args } => {

@@ -6,6 +6,7 @@
 pub mod autoscale;
 pub mod batch;
 pub mod bench;
+pub mod checkpoint;
 pub mod command;
 mod csv;
 pub mod draw;

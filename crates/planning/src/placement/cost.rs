@@ -11,6 +11,7 @@ use super::network::{FORBIDDEN, Label, Network, NetworkEdge};
 use super::problem::{Checkpoint, Offer, Problem, Task};
 use super::sites::Sites;
 use super::transfer::{Amounts, Transfers};
+use crate::spot::checkpoint::{self, Writes};
 
 /// Longest expected hours of a task that are still a plan: a hundred years.
 const LONGEST_HOURS: f64 = 876_000.0;
@@ -134,28 +135,19 @@ fn machines(task: &Task, offer: &Offer) -> Option<i64> {
 
 /// Hours that a task is expected to hold an offer, lost work and checkpoints included; nothing beyond a hundred years.
 ///
-/// Interruptions come at random once in M hours per instance. With a checkpoint of δ hours every τ = √(2δM) (Young, "A first
-/// order approximation to the optimum checkpoint interval", 1974) and R hours to come back, work of H hours takes
-/// M·e^(R/M)·(e^((τ+δ)/M) − 1)·H/τ (Daly, "A higher order estimate of the optimum checkpoint interval for restart dumps",
-/// 2006). Without checkpoints τ is H and δ nothing.
+/// Interruptions come at random once in `mean_up_hours` per instance; [`checkpoint::expected_hours`] says what they cost.
 #[must_use]
 pub fn expected_hours(task: &Task, offer: &Offer) -> Option<f64> {
     let work = task.hours_on.get(&offer.instance).copied().unwrap_or(task.hours / offer.speed);
     let Some(mean_up) = offer.mean_up_hours else { return Some(work + offer.boot_hours) };
-    // Any instance of a gang that is lost stops the whole.
-    let mean = mean_up / f64::from(task.instances);
     if work == 0.0 {
         return Some(offer.boot_hours);
     }
-    let saves = |checkpoint: &Checkpoint| checkpoint.write_hours < work;
-    let (interval, write, restore) = task.checkpoint.filter(saves).map_or((work, 0.0, 0.0), |checkpoint| {
-        // A checkpoint that costs nothing is still not written more often than a thousand times in a mean life.
-        let interval = (2.0 * checkpoint.write_hours * mean).sqrt().max(mean / 1_000.0);
-        (interval.min(work), checkpoint.write_hours, checkpoint.restore_hours)
-    });
-    let back = restore + offer.boot_hours;
-    let hours = mean * (back / mean).exp() * ((interval + write) / mean).exp_m1() * work / interval;
-    (hours + offer.boot_hours <= LONGEST_HOURS).then_some(hours + offer.boot_hours)
+    let writes = task.checkpoint.map(|Checkpoint { write_hours, restore_hours }| Writes { write_hours, restore_hours });
+    // Any instance of a gang that is lost stops the whole.
+    let mean = mean_up / f64::from(task.instances);
+    let hours = checkpoint::expected_hours(work, mean, offer.boot_hours, writes) + offer.boot_hours;
+    (hours <= LONGEST_HOURS).then_some(hours)
 }
 
 /// A problem with one candidate for each task and label.

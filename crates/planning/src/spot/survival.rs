@@ -3,7 +3,7 @@
 //! The hazard ([`super::hazard`]) falls steeply with the age of a spell: most end within an hour and the rest last for
 //! days; and it rises and falls with the time of day. This file knows nothing of money or jobs.
 
-use super::hazard::{AgeClass, Hazard, HazardTable};
+use super::hazard::{AgeClass, Hazard, HazardTable, day_part};
 
 /// Endings per hour of spells of each age before anything was seen. Fitted on the four K80 zones of the public
 /// availability trace of 2022-10-26 (skypilot-org/spot-traces) and on nothing else; the tails that had fewer than ten
@@ -71,6 +71,13 @@ impl Survival {
     #[must_use]
     pub fn hazards_per_hour(&self, up: bool) -> HazardTable {
         if up { self.up_spells.table() } else { self.down_spells.table() }
+    }
+
+    /// Endings per hour of the spell that runs now, at its age and this time of day.
+    #[must_use]
+    pub fn ending_per_hour(&self) -> f64 {
+        let spells = if self.is_up() { &self.up_spells } else { &self.down_spells };
+        spells.by_age(self.age_class()) * spells.day_factor(day_part(self.now_s))
     }
 
     /// Hours that the up-spell running now is expected to go on, counted no further than `horizon_hours`.

@@ -5,6 +5,7 @@
 
 mod autoscale;
 mod batch;
+mod checkpoint;
 mod flows;
 mod network;
 mod place;
