@@ -1,6 +1,7 @@
 //! Placement of a job's tasks, by the product's own solver or by a whole-number programme beside it.
 
 mod ilp;
+pub mod trial;
 pub mod world;
 
 use std::collections::BTreeMap;

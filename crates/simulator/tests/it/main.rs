@@ -5,6 +5,7 @@
 
 mod autoscale;
 mod batch;
+mod bench;
 mod flows;
 mod place;
 mod place_limits;
