@@ -29,7 +29,7 @@ bench-model-service: ## tokens a second beside llama.cpp's own server
 	@scripts/bench model-service $(ARGS)
 
 bench-planning: ## decisions beside published policies on public traces: make bench-planning DATA=DIR (docs/data.md)
-	@scripts/bench-planning.sh "$(DATA)"
+	@scripts/bench-planning.sh "$(DATA)" $(ARGS)
 
 bench-state: ## durable commits a second, with fsyncs counted
 	@scripts/bench state $(ARGS)

@@ -79,6 +79,7 @@ pub enum Command {
         args: ScenarioArgs,
     },
     /// Everything above on a folder of public data, as one table with the bars beside it.
+    #[command(allow_negative_numbers = true)]
     Bench {
         #[command(flatten)]
         args: BenchArgs,

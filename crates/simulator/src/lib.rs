@@ -21,6 +21,7 @@ pub mod problem;
 pub mod route;
 pub mod scenario;
 pub mod serve;
+mod stopwatch;
 mod svg;
 pub mod trace;
 

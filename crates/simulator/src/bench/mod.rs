@@ -1,10 +1,18 @@
-//! The table of all comparisons on a folder of public data, with the bars of the literature beside what was measured.
+//! The table of all comparisons, on a folder of public data and on generated worlds, with the known bars beside them.
 //!
-//! `docs/data.md` says how the folder is laid out. Sets that are not there are named, not guessed.
+//! `docs/data.md` says how the folder is laid out. Sets that are not there are named, not guessed. Comparisons run one
+//! after the other, since some of them measure time.
 
+mod bars;
 mod batch;
+mod egress;
+mod flows;
+mod parts;
+mod place;
+mod route;
 mod scale;
 mod serve;
+mod table;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,8 +20,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 
-use crate::problem::SimulationError;
-use crate::svg::Chart;
+pub use self::bars::{Beside, Source};
+use self::parts::{Part, parts};
+use crate::problem::{SimulationError, positive};
+use crate::svg::Picture;
 
 /// `simulate bench`.
 #[derive(Debug, Clone, Args)]
@@ -24,6 +34,21 @@ pub struct BenchArgs {
     /// Folder to write pictures into.
     #[arg(long)]
     pub images: Option<PathBuf>,
+    /// Requests to draw where the speed of routing is measured.
+    #[arg(long, default_value_t = 1_000_000, value_name = "N")]
+    pub drawn_requests: usize,
+    /// Hours of flows.
+    #[arg(long, default_value_t = 24.0, value_name = "HOURS")]
+    pub flow_hours: f64,
+    /// Large placement problems of each shape.
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    pub placements: usize,
+    /// Offers of a large placement problem; the bar is that of 1,000.
+    #[arg(long, default_value_t = 1_000, value_name = "N")]
+    pub offers: usize,
+    /// Small placement problems that a whole-number programme solves too.
+    #[arg(long, default_value_t = 1_000, value_name = "N")]
+    pub agreements: usize,
 }
 
 /// One comparison.
@@ -47,101 +72,66 @@ pub struct Row {
 #[derive(Debug, Clone, Serialize)]
 pub struct BenchReport {
     /// The comparisons.
-    pub rows: Vec<Row>,
+    pub rows: Vec<Beside>,
     /// Sets that were looked for and not found.
     pub absent: Vec<String>,
     /// Pictures written.
     pub pictures: Vec<String>,
 }
 
-impl BenchReport {
-    /// The rows as a Markdown table.
-    #[must_use]
-    pub fn table(&self) -> String {
-        let mut text =
-            "| what | rivals, same world | ours | bound | aim | met |\n|---|---|---|---|---|---|\n".to_owned();
-        for row in &self.rows {
-            let met = match row.met {
-                Some(true) => "yes",
-                Some(false) => "**no**",
-                None => "-",
-            };
-            text +=
-                &format!("| {} | {} | {} | {} | {} | {met} |\n", row.what, row.rivals, row.ours, row.bound, row.aim);
-        }
-        for set in &self.absent {
-            text += &format!("\nabsent: {set}");
-        }
-        for picture in &self.pictures {
-            text += &format!("\nwrote {picture}");
-        }
-        text.trim_end().to_owned()
-    }
-}
-
 /// Sets that the aims speak of, by path inside the data folder.
-const EXPECTED: [&str; 4] = [
+const EXPECTED: [&str; 5] = [
     "spot/availability-1-node-aws-2023-02-15",
     "spot/availability-1-node-aws-2022-10-26",
     "spot/preemption-4-node-aws-2023-08-03",
-    "load/servegen_m-large_rate_600s.csv",
+    RATES,
+    REQUESTS,
 ];
+const RATES: &str = "load/servegen_m-large_rate_600s.csv";
+const REQUESTS: &str = "load/mooncake_conversation.jsonl";
 
-/// Runs every comparison that the folder has data for.
+/// Runs every comparison that the folder has data for, and those that need none. Shows how far it is on a terminal.
+///
+/// # Errors
+/// When the folder is not there, a file in it is malformed, an argument makes no sense, or a picture cannot be written.
 pub fn bench(args: &BenchArgs) -> Result<BenchReport, SimulationError> {
     if !args.data.is_dir() {
         let cause = std::io::Error::new(std::io::ErrorKind::NotFound, "no such folder");
         return Err(SimulationError::Unreadable { path: args.data.clone(), cause });
     }
-    let absent = EXPECTED.iter().filter(|set| !args.data.join(set).exists()).map(|set| (*set).to_owned()).collect();
-    let mut report = BenchReport { rows: Vec::new(), absent, pictures: Vec::new() };
-    let mut charts: Vec<(String, Chart)> = Vec::new();
-    for (name, folder) in spot_folders(&args.data.join("spot"))? {
-        if name.starts_with("availability-1-node") {
-            let (rows, chart) = batch::compare(&name, &folder)?;
-            report.rows.extend(rows);
-            charts.push((format!("spot-batch-{name}"), chart));
-        } else if name.starts_with("preemption-4-node") {
-            let (rows, chart) = serve::compare(&name, &folder)?;
-            report.rows.extend(rows);
-            charts.push((format!("spot-serve-{name}"), chart));
+    for (flag, count) in [
+        ("drawn-requests", args.drawn_requests),
+        ("placements", args.placements),
+        ("offers", args.offers),
+        ("agreements", args.agreements),
+    ] {
+        if count == 0 {
+            return Err(SimulationError::argument(flag, "there is nothing to measure"));
         }
     }
-    let rates = args.data.join("load/servegen_m-large_rate_600s.csv");
-    if rates.exists() {
-        let (rows, chart) = scale::compare(&rates)?;
+    positive("flow-hours", args.flow_hours)?;
+    let absent = EXPECTED.iter().filter(|set| !args.data.join(set).exists()).map(|set| (*set).to_owned()).collect();
+    let mut report = BenchReport { rows: Vec::new(), absent, pictures: Vec::new() };
+    for part in parts::run_all(parts(args)?)? {
+        let Part { rows, pictures } = part;
         report.rows.extend(rows);
-        charts.push(("autoscale-servegen-m-large".to_owned(), chart));
-    }
-    if let Some(folder) = &args.images {
-        report.pictures = write_pictures(folder, &charts)?;
+        if let Some(folder) = &args.images {
+            report.pictures.extend(write_pictures(folder, &pictures)?);
+        }
     }
     Ok(report)
 }
 
-fn spot_folders(root: &Path) -> Result<Vec<(String, PathBuf)>, SimulationError> {
-    let Ok(entries) = fs::read_dir(root) else { return Ok(Vec::new()) };
-    let mut folders = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(|cause| SimulationError::Unreadable { path: root.to_owned(), cause })?.path();
-        if let Some(name) = path.file_name().filter(|_| path.is_dir()) {
-            folders.push((name.to_string_lossy().into_owned(), path));
-        }
-    }
-    folders.sort();
-    Ok(folders)
-}
-
-fn write_pictures(folder: &Path, charts: &[(String, Chart)]) -> Result<Vec<String>, SimulationError> {
+fn write_pictures(folder: &Path, pictures: &[(String, Picture)]) -> Result<Vec<String>, SimulationError> {
     let unwritable = |path: &Path| {
         let path = path.to_owned();
         move |cause| SimulationError::Unreadable { path, cause }
     };
     fs::create_dir_all(folder).map_err(unwritable(folder))?;
     let mut written = Vec::new();
-    for (name, chart) in charts {
+    for (name, picture) in pictures {
         let path = folder.join(format!("{name}.svg"));
-        fs::write(&path, chart.render()).map_err(unwritable(&path))?;
+        fs::write(&path, picture.render()).map_err(unwritable(&path))?;
         written.push(path.display().to_string());
     }
     Ok(written)

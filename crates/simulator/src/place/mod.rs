@@ -2,6 +2,7 @@
 
 mod ilp;
 mod reprice;
+pub mod trial;
 pub mod world;
 
 use std::collections::BTreeMap;

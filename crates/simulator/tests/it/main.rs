@@ -5,6 +5,7 @@
 
 mod autoscale;
 mod batch;
+mod bench;
 mod checkpoint;
 mod flows;
 mod network;

@@ -1,37 +1,19 @@
 //! Placement: proven best, the same as a whole-number programme, and quick.
 
-use std::time::Instant;
-
 use planning::placement::problem::Market;
 use planning::placement::{Costs, Problem, WhyNot, bindings, place, why_not};
 use proptest::prelude::*;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use simulator::place::read_problem;
+use simulator::place::trial::{agreement, small_shape};
 use simulator::place::world::{Shape, generate};
-use simulator::place::{read_problem, solve_as_ilp};
-
-fn shape(seed: u64) -> Shape {
-    [Shape::Chain, Shape::Tree, Shape::Layers(2), Shape::Random(50)][(seed % 4) as usize]
-}
-
-/// Whether both solvers agree; nothing when no plan exists. A nano-dollar of rounding is allowed for each thousand dollars.
-fn agrees(seed: u64) -> Option<(i64, i64)> {
-    let mut rng = StdRng::seed_from_u64(seed);
-    let problem = generate(shape(seed), rng.random_range(2..7), rng.random_range(2..9), seed);
-    let found = place(&problem).ok()?;
-    let costs = Costs::new(&problem).unwrap();
-    let oracle = costs.bill(&problem, &solve_as_ilp(&problem, &costs).unwrap()).objective();
-    assert_eq!(found.objective, found.lower_bound, "seed {seed} is not proven");
-    Some((found.objective, oracle))
-}
 
 fn compare(seeds: std::ops::Range<u64>) -> usize {
     let mut solved = 0;
     for seed in seeds {
-        if let Some((ours, oracle)) = agrees(seed) {
-            // The programme works in floating point and may stop at a plan that is dearer by its tolerance.
-            let tolerance = 1_000 + oracle / 1_000_000;
-            assert!(ours <= oracle && oracle - ours <= tolerance, "seed {seed}: {ours} and {oracle}");
+        if let Some(found) = agreement(seed) {
+            assert!(found.is_proven() && found.is_same(), "seed {seed}: {found:?}");
             solved += 1;
         }
     }
@@ -41,40 +23,6 @@ fn compare(seeds: std::ops::Range<u64>) -> usize {
 #[test]
 fn the_whole_number_programme_finds_the_same() {
     assert!(compare(0..60) > 20);
-}
-
-#[test]
-#[ignore = "minutes without optimisation; cargo test --release -p simulator -- --ignored placement_figures --nocapture"]
-// Its figures are its result.
-#[allow(clippy::print_stdout)]
-fn placement_figures() {
-    let (mut solved, mut seed) = (0, 0);
-    while solved < 1_000 {
-        solved += compare(seed..seed + 1);
-        seed += 1;
-    }
-    println!("same objective as the whole-number programme on {solved} random problems, seeds 0 to {}", seed - 1);
-    for shape in [Shape::Chain, Shape::Tree, Shape::Layers(5), Shape::Random(10), Shape::Random(20)] {
-        let mut times: Vec<(f64, usize, bool)> = (0..20)
-            .map(|seed| {
-                let problem = generate(shape, 50, 1_000, seed);
-                // The least of five: other work on the machine only ever adds.
-                let runs = (0..5).map(|_| {
-                    let started = Instant::now();
-                    let found = place(&problem).unwrap();
-                    (started.elapsed().as_secs_f64(), found.nodes, found.objective == found.lower_bound)
-                });
-                runs.min_by(|a, b| a.0.total_cmp(&b.0)).unwrap()
-            })
-            .collect();
-        times.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let proven = times.iter().filter(|(_, _, proven)| *proven).count();
-        let (median, worst) = (times[10], times[19]);
-        println!(
-            "{shape:?}: median {:.4} s ({} nodes), worst {:.4} s ({} nodes), proven {proven}/20",
-            median.0, median.1, worst.0, worst.1
-        );
-    }
 }
 
 /// Every assignment that the filters allow, with its cost.
@@ -95,7 +43,7 @@ proptest! {
 
     #[test]
     fn the_three_plans_are_the_best_of_all(seed in 0_u64..1_000_000, tasks in 1_usize..5, offers in 1_usize..9) {
-        let problem = generate(shape(seed), tasks, offers, seed);
+        let problem = generate(small_shape(seed), tasks, offers, seed);
         if let Ok(found) = place(&problem) {
             let costs = Costs::new(&problem).unwrap();
             let best: Vec<i64> = all(&costs, &problem).into_iter().take(3).collect();
