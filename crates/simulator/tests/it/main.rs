@@ -5,6 +5,7 @@
 
 mod autoscale;
 mod batch;
+mod budget;
 mod flows;
 mod place;
 mod place_limits;
