@@ -6,6 +6,7 @@
 pub mod allocation;
 pub mod autoscale;
 pub mod balance;
+pub mod budget;
 pub mod constraint;
 pub mod egress;
 pub mod gpu;

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::autoscale::{AutoscaleArgs, autoscale};
 use crate::batch::{SpotBatchArgs, spot_batch};
 use crate::bench::{BenchArgs, bench};
+use crate::budget::{BudgetArgs, budget};
 use crate::checkpoint::{CheckpointArgs, checkpoint};
 use crate::draw::{GenerateArgs, generate};
 use crate::egress::{EgressArgs, egress};
@@ -44,6 +45,12 @@ pub enum Command {
     Autoscale {
         #[command(flatten)]
         args: AutoscaleArgs,
+    },
+    /// Spend under a budget: what it comes to, what is unusual, and what is done about it.
+    #[command(allow_negative_numbers = true)]
+    Budget {
+        #[command(flatten)]
+        args: BudgetArgs,
     },
     /// Replicas that must be ready, on spot capacity and on-demand.
     #[command(allow_negative_numbers = true)]
@@ -133,6 +140,7 @@ pub fn run(command: Command, format: OutputFormat) -> Result<Output, Problem> {
         Command::SpotBatch { args } => report(&spot_batch(&args)?, format),
         Command::Autoscale { args } => report(&autoscale(&args)?, format),
         Command::Checkpoint { args } => report(&checkpoint(&args)?, format),
+        Command::Budget { args } => report(&budget(&args)?, format),
         Command::Egress { args } => report(&egress(&args)?, format),
         Command::Place { args } => report(&place(&args)?, format),
         Command::Bench { args } => {

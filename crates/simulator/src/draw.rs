@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use crate::budget::{Change, SpendWorld, csv};
 use crate::generate::{SpotWorld, request_rates};
 use crate::problem::{SimulationError, positive};
 
@@ -58,6 +59,31 @@ enum Drawn {
         #[arg(long, default_value_t = 50.0)]
         mean_rate: f64,
     },
+    /// A CSV of spend by tenant, model, region and class.
+    #[command(allow_negative_numbers = true)]
+    Spend {
+        /// The file; it must not be there yet.
+        #[arg(long)]
+        out: PathBuf,
+        /// Decides what is drawn.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Days.
+        #[arg(long, default_value_t = 60)]
+        days: u32,
+        /// Hours of a period: a divisor of 24.
+        #[arg(long, default_value_t = 1)]
+        period_hours: u32,
+        /// Dollars a day, roughly the mean.
+        #[arg(long, default_value_t = 1_000.0)]
+        mean_usd_per_day: f64,
+        /// Six hours of more spend, as tenant=mill@12*3: from day 12 on three times as much.
+        #[arg(long)]
+        spike: Option<Change>,
+        /// More spend to stay, reached within five days, as region=us@20*1.5.
+        #[arg(long)]
+        drift: Option<Change>,
+    },
 }
 
 /// What was written.
@@ -98,6 +124,21 @@ pub fn generate(args: &GenerateArgs) -> Result<GenerateReport, SimulationError> 
                 let _ = writeln!(text, "drawn,{at_s},{rate:.3},1");
             }
             Ok(GenerateReport { files: vec![written(out, &text)?] })
+        }
+        Drawn::Spend { out, seed, days, period_hours, mean_usd_per_day, spike, drift } => {
+            let mean_usd_per_day = positive("mean-usd-per-day", *mean_usd_per_day)?;
+            if mean_usd_per_day > 1e6 {
+                return Err(SimulationError::argument("mean-usd-per-day", format!("{mean_usd_per_day} is over 1e6")));
+            }
+            if *period_hours == 0 || 24 % period_hours != 0 {
+                return Err(SimulationError::argument("period-hours", format!("{period_hours} does not divide 24")));
+            }
+            // 24 rows a period.
+            bounded("days", (*days as usize).saturating_mul(24 * 24))?;
+            absent(out)?;
+            let (spike, drift) = (spike.clone(), drift.clone());
+            let world = SpendWorld { days: *days, period_hours: *period_hours, mean_usd_per_day, spike, drift };
+            Ok(GenerateReport { files: vec![written(out, &csv(&world.generate(*seed)))?] })
         }
     }
 }

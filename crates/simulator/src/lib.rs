@@ -6,6 +6,7 @@
 pub mod autoscale;
 pub mod batch;
 pub mod bench;
+pub mod budget;
 pub mod checkpoint;
 pub mod command;
 mod csv;

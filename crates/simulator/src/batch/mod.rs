@@ -99,11 +99,16 @@ pub struct ZoneCost {
     pub cost_ratio: f64,
 }
 
-/// Runs every job.
+/// Runs every job on the traces of a folder.
 pub fn spot_batch(args: &SpotBatchArgs) -> Result<BatchReport, SimulationError> {
+    checked_job(args)?;
+    spot_batch_on(&read_spot_traces(&args.traces)?, args)
+}
+
+/// Runs every job on `trace`, whatever `args.traces` says.
+pub fn spot_batch_on(trace: &SpotTrace, args: &SpotBatchArgs) -> Result<BatchReport, SimulationError> {
     let job = checked_job(args)?;
-    let trace = read_spot_traces(&args.traces)?;
-    let groups = zone_groups(&trace, &args.zones)?;
+    let groups = zone_groups(trace, &args.zones)?;
     let mut runs: Vec<BatchRun> = Vec::new();
     let mut by_zone = Vec::new();
     let mut floor = f64::INFINITY;

@@ -53,6 +53,24 @@ pub const BATCH_TOGETHER: Source = Source {
     seeds: NONE,
 };
 
+/// Batch jobs that may move between drawn zones.
+pub const BATCH_DRAWN: Source = Source {
+    topic: "batch, drawn zones",
+    bar: BATCH_TOGETHER.bar,
+    command: "`mcp simulate generate traces --out NINE --zones 9 --ticks 10000 --tick-seconds 195 --seed 1`, then `mcp simulate \
+              spot-batch --traces NINE --work-hours 48 --deadline-hours 60 --zones all --policy POLICY`",
+    seeds: "1 draws the zones",
+};
+
+/// Checkpoints.
+pub const CHECKPOINT: Source = Source {
+    topic: "checkpoints",
+    bar: "none published on these traces",
+    command: "`mcp simulate checkpoint --traces DIR/spot/SET --write-hours 0.05 --start-hours 0.1 --policy POLICY`, on a folder of \
+              the zones but those of K80, on which the prior was fitted",
+    seeds: NONE,
+};
+
 /// Serving on spot.
 pub const SERVE: Source = Source {
     topic: "serving",

@@ -1,17 +1,22 @@
 //! Batch work on the availability traces: 48 hours of work, several deadlines, each zone alone and all together.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Row;
-use crate::batch::{BatchPolicyName, BatchReport, PriceArgs, SpotBatchArgs, spot_batch};
+use crate::batch::{BatchPolicyName, BatchReport, PriceArgs, SpotBatchArgs, spot_batch_on};
+use crate::generate::SpotWorld;
 use crate::problem::SimulationError;
 use crate::svg::{Chart, Series};
-use crate::trace::read_spot_traces;
+use crate::trace::{SpotTrace, read_spot_traces};
 
 const WORK_HOURS: f64 = 48.0;
 const PRICE_RATIO: f64 = 0.333;
 /// Jobs per group of zones: those of the published bar.
 const STARTS: usize = 12;
+/// A drawn world: 22.6 days in ticks of 195 s.
+const DRAWN_TICKS: usize = 10_000;
+const DRAWN_TICK_S: f64 = 195.0;
+const DRAWN_SEED: u64 = 1;
 const POLICIES: [(BatchPolicyName, &str); 4] = [
     (BatchPolicyName::Greedy, "greedy"),
     (BatchPolicyName::UniformProgress, "Uniform Progress"),
@@ -25,11 +30,13 @@ pub fn compare(name: &str, folder: &Path) -> Result<(Vec<Row>, Chart), Simulatio
         .iter()
         .map(|(_, name)| Series { name: (*name).to_owned(), points: Vec::new(), joined: true })
         .collect();
-    for zones in zone_sets(folder)? {
+    let trace = read_spot_traces(folder)?;
+    let names = unseen_zones(&trace);
+    for zones in [true, false].map(|wants_each| ZoneSet { names: names.clone(), wants_each }) {
         for deadline_hours in [52.0, 60.0, 72.0] {
             let mut reports = Vec::new();
             for (policy, _) in POLICIES {
-                reports.push(run(folder, &zones, deadline_hours, policy)?);
+                reports.push(run(&trace, &zones, deadline_hours, policy)?);
             }
             if zones.wants_each {
                 for (series, report) in series.iter_mut().zip(&reports) {
@@ -48,29 +55,39 @@ pub fn compare(name: &str, folder: &Path) -> Result<(Vec<Row>, Chart), Simulatio
     Ok((rows, chart))
 }
 
+/// The same on nine zones of the project's own generator, where one is up at nearly any time.
+pub fn drawn() -> Result<Vec<Row>, SimulationError> {
+    let shape = SpotWorld { zones: 9, ticks: DRAWN_TICKS, tick_s: DRAWN_TICK_S, ..SpotWorld::default() };
+    let trace = shape.generate(DRAWN_SEED);
+    let names = trace.zones.iter().map(|zone| zone.name.clone()).collect();
+    let zones = ZoneSet { names, wants_each: false };
+    let reports =
+        POLICIES.iter().map(|(policy, _)| run(&trace, &zones, 60.0, *policy)).collect::<Result<Vec<_>, _>>()?;
+    Ok(vec![row("drawn", &zones, 60.0, &reports)])
+}
+
 /// Zones to run: each by itself or all together.
 struct ZoneSet {
     names: Vec<String>,
     wants_each: bool,
 }
 
-/// The zones on which no prior was fitted (those of K80 were), each and all.
-fn zone_sets(folder: &Path) -> Result<Vec<ZoneSet>, SimulationError> {
-    let all: Vec<String> = read_spot_traces(folder)?.zones.into_iter().map(|zone| zone.name).collect();
-    let unseen: Vec<String> = all.iter().filter(|name| !name.contains("k80")).cloned().collect();
-    let names = if unseen.is_empty() { all } else { unseen };
-    Ok([true, false].map(|wants_each| ZoneSet { names: names.clone(), wants_each }).into())
+/// The zones on which no prior was fitted: those of K80 were.
+pub fn unseen_zones(trace: &SpotTrace) -> Vec<String> {
+    let all = || trace.zones.iter().map(|zone| zone.name.clone());
+    let unseen: Vec<String> = all().filter(|name| !name.contains("k80")).collect();
+    if unseen.is_empty() { all().collect() } else { unseen }
 }
 
 fn run(
-    folder: &Path,
+    trace: &SpotTrace,
     zones: &ZoneSet,
     deadline_hours: f64,
     policy: BatchPolicyName,
 ) -> Result<BatchReport, SimulationError> {
     let on = |zones: String| {
-        spot_batch(&SpotBatchArgs {
-            traces: folder.to_owned(),
+        let args = SpotBatchArgs {
+            traces: PathBuf::new(),
             work_hours: WORK_HOURS,
             deadline_hours,
             changeover_hours: 0.1,
@@ -81,7 +98,8 @@ fn run(
             on_demand_usd_hour: 3.06,
             prices: PriceArgs::default(),
             policy,
-        })
+        };
+        spot_batch_on(trace, &args)
     };
     if !zones.wants_each {
         return on(zones.names.join(","));

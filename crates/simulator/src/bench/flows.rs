@@ -67,6 +67,7 @@ fn arguments(hours: f64, policy: FlowPolicyName) -> FlowArgs {
         step_seconds: 20.0,
         seed: None,
         outage: Vec::new(),
+        network: None,
         policy,
         scaling: Scaling::Ours,
         seconds_per_dollar: ForecastWeights::default().seconds_per_dollar,

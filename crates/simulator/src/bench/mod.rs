@@ -5,6 +5,7 @@
 
 mod bars;
 mod batch;
+mod checkpoint;
 mod egress;
 mod flows;
 mod parts;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::bars::{self, Beside, beside};
-use super::{BenchArgs, RATES, REQUESTS, Row, batch, egress, flows, place, route, scale, serve};
+use super::{BenchArgs, RATES, REQUESTS, Row, batch, checkpoint, egress, flows, place, route, scale, serve};
 use crate::problem::SimulationError;
 use crate::svg::{Chart, Picture};
 
@@ -28,15 +28,22 @@ pub fn parts(args: &BenchArgs) -> Result<Vec<Planned<'_>>, SimulationError> {
     let mut parts: Vec<Planned<'_>> = Vec::new();
     for (name, folder) in spot_folders(&args.data.join("spot"))? {
         if name.starts_with("availability-1-node") {
+            let of = (name.clone(), folder.clone());
             parts.push((
                 format!("batch, {name}"),
-                Box::new(move || Ok(batch_part(&name, batch::compare(&name, &folder)?))),
+                Box::new(move || Ok(batch_part(&of.0, batch::compare(&of.0, &of.1)?))),
             ));
+            let run = move || {
+                Ok(charted(&format!("checkpoint-{name}"), checkpoint::compare(&name, &folder)?, &bars::CHECKPOINT))
+            };
+            parts.push(("checkpoints".to_owned(), Box::new(run)));
         } else if name.starts_with("preemption-4-node") {
             let run = move || Ok(charted(&format!("spot-serve-{name}"), serve::compare(&name, &folder)?, &bars::SERVE));
             parts.push(("serving".to_owned(), Box::new(run)));
         }
     }
+    let drawn = || Ok(Part { rows: beside(batch::drawn()?, &bars::BATCH_DRAWN), pictures: Vec::new() });
+    parts.push(("batch, drawn".to_owned(), Box::new(drawn)));
     let rates = args.data.join(RATES);
     if rates.exists() {
         let run = move || Ok(charted("autoscale-servegen-m-large", scale::compare(&rates)?, &bars::SCALE));

@@ -30,7 +30,7 @@ const PREFIX_BLOCKS: usize = 2;
 const REPETITIONS: usize = 3;
 
 fn world() -> Result<World, SimulationError> {
-    parse_world(WORLD).map_err(|cause| SimulationError::malformed(Path::new(WORLD_PATH), cause))
+    parse_world(WORLD, None).map_err(|cause| SimulationError::malformed(Path::new(WORLD_PATH), cause))
 }
 
 fn run(world: &World, requests: &Requests, policy: RoutePolicyName) -> RouteReport {

@@ -74,25 +74,25 @@ pub struct CheckpointReport {
     pub bound: f64,
 }
 
-/// Runs a job in every zone, over the whole trace.
+/// Runs a job in every zone of a folder's traces.
 pub fn checkpoint(args: &CheckpointArgs) -> Result<CheckpointReport, SimulationError> {
-    let costs = CheckpointCosts {
-        write_hours: at_least("write-hours", args.write_hours, 0.0)?,
-        start_hours: at_least("start-hours", args.start_hours, 0.0)?,
-        notice_s: at_least("notice-seconds", args.notice_seconds, 0.0)?,
-    };
-    positive("every-hours", args.every_hours)?;
-    let trace = read_spot_traces(&args.traces)?;
+    checked_costs(args)?;
+    checkpoint_on(&read_spot_traces(&args.traces)?, args)
+}
+
+/// Runs a job in every zone of `trace`, whatever `args.traces` says.
+pub fn checkpoint_on(trace: &SpotTrace, args: &CheckpointArgs) -> Result<CheckpointReport, SimulationError> {
+    let costs = checked_costs(args)?;
     let total = |zone_hours: &dyn Fn(usize) -> Hours| {
         (0..trace.zones.len()).map(zone_hours).fold(Hours::default(), |sum, hours| sum + hours)
     };
-    let known = total(&|zone| bound(&trace, zone, &costs));
+    let known = total(&|zone| bound(trace, zone, &costs));
     if known.held() <= 0.0 {
         return Err(SimulationError::malformed(&args.traces, "no zone is ever up"));
     }
     let hours = match args.policy {
         CheckpointPolicyName::Omniscient => known,
-        name => total(&|zone| run(&trace, zone, &costs, name, args.every_hours)),
+        name => total(&|zone| run(trace, zone, &costs, name, args.every_hours)),
     };
     let (held, days) = (hours.held(), hours.held() / 24.0);
     Ok(CheckpointReport {
@@ -105,6 +105,15 @@ pub fn checkpoint(args: &CheckpointArgs) -> Result<CheckpointReport, SimulationE
         losses_per_day: hours.losses as f64 / days,
         held_hours: held,
         bound: known.useful / known.held(),
+    })
+}
+
+fn checked_costs(args: &CheckpointArgs) -> Result<CheckpointCosts, SimulationError> {
+    positive("every-hours", args.every_hours)?;
+    Ok(CheckpointCosts {
+        write_hours: at_least("write-hours", args.write_hours, 0.0)?,
+        start_hours: at_least("start-hours", args.start_hours, 0.0)?,
+        notice_s: at_least("notice-seconds", args.notice_seconds, 0.0)?,
     })
 }
 

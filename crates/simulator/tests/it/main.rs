@@ -6,6 +6,7 @@
 mod autoscale;
 mod batch;
 mod bench;
+mod budget;
 mod checkpoint;
 mod flows;
 mod network;
