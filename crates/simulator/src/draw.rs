@@ -33,6 +33,9 @@ enum Drawn {
         /// How many zones.
         #[arg(long, default_value_t = 3)]
         zones: usize,
+        /// What they are called, with commas between, in place of zone-00 and so on.
+        #[arg(long, value_delimiter = ',', conflicts_with = "zones")]
+        names: Vec<String>,
         /// Most nodes a zone can hold.
         #[arg(long, default_value_t = 1)]
         nodes: u32,
@@ -99,19 +102,21 @@ const DRAWN_MAX: usize = 50_000_000;
 /// Draws and writes.
 pub fn generate(args: &GenerateArgs) -> Result<GenerateReport, SimulationError> {
     match &args.what {
-        Drawn::Traces { out, seed, zones, nodes, ticks, tick_seconds } => {
+        Drawn::Traces { out, seed, zones, names, nodes, ticks, tick_seconds } => {
             let tick_s = positive("tick-seconds", *tick_seconds)?;
+            let zones = if names.is_empty() { *zones } else { checked_names(names)? };
             bounded("ticks", zones.saturating_mul(*ticks))?;
             if *nodes == 0 {
                 return Err(SimulationError::argument("nodes", "a zone that never holds a node is no trace"));
             }
-            let shape = SpotWorld { zones: *zones, nodes: *nodes, ticks: *ticks, tick_s, ..SpotWorld::default() };
+            let shape = SpotWorld { zones, nodes: *nodes, ticks: *ticks, tick_s, ..SpotWorld::default() };
             absent(out)?;
             fs::create_dir_all(out).map_err(|cause| SimulationError::Unreadable { path: out.clone(), cause })?;
             let mut files = Vec::new();
-            for zone in shape.generate(*seed).zones {
+            for (at, zone) in shape.generate(*seed).zones.into_iter().enumerate() {
                 let form = serde_json::json!({ "metadata": { "gap_seconds": tick_s }, "data": zone.nodes });
-                files.push(written(&out.join(format!("{}.json", zone.name)), &form.to_string())?);
+                let name = names.get(at).unwrap_or(&zone.name);
+                files.push(written(&out.join(format!("{name}.json")), &form.to_string())?);
             }
             Ok(GenerateReport { files })
         }
@@ -141,6 +146,20 @@ pub fn generate(args: &GenerateArgs) -> Result<GenerateReport, SimulationError> 
             Ok(GenerateReport { files: vec![written(out, &csv(&world.generate(*seed)))?] })
         }
     }
+}
+
+/// Names become files, so they are plain and differ.
+fn checked_names(names: &[String]) -> Result<usize, SimulationError> {
+    let plain = |name: &&String| {
+        !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_'))
+    };
+    if let Some(name) = names.iter().find(|name| !plain(name)) {
+        return Err(SimulationError::argument("names", format!("{name:?} is not made of letters, digits, - and _")));
+    }
+    if let Some(name) = names.iter().enumerate().find_map(|(at, name)| names[..at].contains(name).then_some(name)) {
+        return Err(SimulationError::argument("names", format!("{name:?} is there twice")));
+    }
+    Ok(names.len())
 }
 
 fn bounded(flag: &'static str, count: usize) -> Result<(), SimulationError> {
