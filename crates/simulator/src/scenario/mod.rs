@@ -31,7 +31,17 @@ pub struct ScenarioArgs {
 /// Figures that measure the simulation and not what is simulated.
 const CLOCK_FIGURES: [&str; 3] = ["seconds", "events_per_second", "requests_per_minute"];
 /// Flags whose value is a path.
-const PATH_FLAGS: [&str; 5] = ["--traces", "--rates", "--world", "--problem", "--requests"];
+const PATH_FLAGS: &[&str] = &[
+    "--traces",
+    "--rates",
+    "--world",
+    "--problem",
+    "--requests",
+    "--clients",
+    "--lengths",
+    "--network",
+    "--price-history",
+];
 
 /// What a scenario printed, and what did not come true.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -5,6 +5,7 @@
 
 mod autoscale;
 mod batch;
+mod clients;
 mod flows;
 mod network;
 mod place;
