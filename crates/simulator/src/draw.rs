@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::budget::{Change, SpendWorld, csv};
 use crate::generate::{SpotWorld, request_rates};
 use crate::problem::{SimulationError, positive};
+use crate::route::made;
 
 /// `simulate generate`.
 #[derive(Debug, Clone, Args)]
@@ -61,6 +62,37 @@ enum Drawn {
         /// Requests a second, roughly the mean.
         #[arg(long, default_value_t = 50.0)]
         mean_rate: f64,
+    },
+    /// A folder of clients with their rates and burstiness every 600 s, for `route --clients`.
+    #[command(allow_negative_numbers = true)]
+    Clients {
+        /// The folder; it must not be there yet.
+        #[arg(long)]
+        out: PathBuf,
+        /// Decides what is drawn.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// How many clients.
+        #[arg(long, default_value_t = 20)]
+        clients: usize,
+        /// Days.
+        #[arg(long, default_value_t = 1)]
+        days: u32,
+        /// Requests a second of all together, roughly the mean.
+        #[arg(long, default_value_t = 10.0)]
+        mean_rate: f64,
+    },
+    /// A CSV of the lengths of prompts and answers, for `route --lengths`.
+    Lengths {
+        /// The file; it must not be there yet.
+        #[arg(long)]
+        out: PathBuf,
+        /// Decides what is drawn.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// How many requests.
+        #[arg(long, default_value_t = 5_000)]
+        requests: usize,
     },
     /// A CSV of spend by tenant, model, region and class.
     #[command(allow_negative_numbers = true)]
@@ -144,6 +176,20 @@ pub fn generate(args: &GenerateArgs) -> Result<GenerateReport, SimulationError> 
             let (spike, drift) = (spike.clone(), drift.clone());
             let world = SpendWorld { days: *days, period_hours: *period_hours, mean_usd_per_day, spike, drift };
             Ok(GenerateReport { files: vec![written(out, &csv(&world.generate(*seed)))?] })
+        }
+        Drawn::Clients { out, seed, clients, days, mean_rate } => {
+            let mean_rate = positive("mean-rate", *mean_rate)?;
+            bounded("days", clients.saturating_mul(*days as usize).saturating_mul(144))?;
+            absent(out)?;
+            fs::create_dir_all(out).map_err(|cause| SimulationError::Unreadable { path: out.clone(), cause })?;
+            let files = made::clients(*clients, *days, mean_rate, *seed);
+            let files = files.iter().map(|(name, text)| written(&out.join(name), text)).collect::<Result<_, _>>()?;
+            Ok(GenerateReport { files })
+        }
+        Drawn::Lengths { out, seed, requests } => {
+            bounded("requests", *requests)?;
+            absent(out)?;
+            Ok(GenerateReport { files: vec![written(out, &made::lengths(*requests, *seed))?] })
         }
     }
 }

@@ -63,6 +63,8 @@ type RateKey = (usize, u64, u64, u64);
 /// Rates as they are found, each kept once.
 pub(super) struct Interned<'a> {
     problem: &'a Problem,
+    egress: Rows<'a>,
+    speeds: Rows<'a>,
     ledger: Ledger,
     pub(super) rates: Vec<Rate>,
     seen: HashMap<RateKey, usize>,
@@ -70,7 +72,9 @@ pub(super) struct Interned<'a> {
 
 impl<'a> Interned<'a> {
     pub(super) fn new(problem: &'a Problem) -> Result<Self, PlacementError> {
-        Ok(Self { problem, ledger: ledger(problem)?, rates: Vec::new(), seen: HashMap::new() })
+        let egress = Rows::new(problem.egress.iter().map(|row| (row.from.as_str(), row.to.as_str())));
+        let speeds = Rows::new(problem.bandwidth.pairs.iter().map(|pair| (pair.from.as_str(), pair.to.as_str())));
+        Ok(Self { problem, egress, speeds, ledger: ledger(problem)?, rates: Vec::new(), seen: HashMap::new() })
     }
 
     /// The number of the rate from one place to another.
@@ -108,9 +112,8 @@ impl<'a> Interned<'a> {
         if from == to {
             return Ok(Price::Flat(0.0));
         }
-        let row = self.problem.egress.iter().find(|row| fits(&row.from, &names[from]) && fits(&row.to, &names[to]));
-        if let Some(row) = row {
-            return Ok(Price::Flat(row.usd_per_gb));
+        if let Some(row) = self.egress.first(&names[from], &names[to]) {
+            return Ok(Price::Flat(self.problem.egress[row].usd_per_gb));
         }
         // Nothing is sent from the internet by us: what comes in is free, as every cloud has it.
         if names[from] == "internet" {
@@ -130,8 +133,7 @@ impl<'a> Interned<'a> {
 
     fn gbps(&self, from: &str, to: &str) -> f64 {
         let speeds = &self.problem.bandwidth;
-        let listed = speeds.pairs.iter().find(|pair| fits(&pair.from, from) && fits(&pair.to, to));
-        listed.map_or_else(
+        self.speeds.first(from, to).map_or_else(
             || {
                 if from == to {
                     speeds.same_region_gbps
@@ -141,8 +143,27 @@ impl<'a> Interned<'a> {
                     speeds.between_clouds_gbps
                 }
             },
-            |pair| pair.gbps,
+            |row| speeds.pairs[row].gbps,
         )
+    }
+}
+
+/// Numbers of rows with what they say of the destination, by what they say of the source: a table of all pairs of regions has
+/// thousands, and is asked for each pair.
+struct Rows<'a>(HashMap<&'a str, Vec<(usize, &'a str)>>);
+
+impl<'a> Rows<'a> {
+    fn new(ends: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut rows: HashMap<&str, Vec<(usize, &str)>> = HashMap::new();
+        ends.enumerate().for_each(|(number, (from, to))| rows.entry(from).or_default().push((number, to)));
+        Self(rows)
+    }
+
+    /// The first row that fits both places.
+    fn first(&self, from: &str, to: &str) -> Option<usize> {
+        let fitting = |pattern: &str| self.0.get(pattern)?.iter().find(|(_, end)| fits(end, to)).map(|(row, _)| *row);
+        // As in [`fits`].
+        ["*", from, cloud(from)].into_iter().filter_map(fitting).min()
     }
 }
 

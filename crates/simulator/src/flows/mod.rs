@@ -5,6 +5,7 @@
 
 pub mod atlas;
 mod demand;
+mod fill;
 mod fleet;
 mod latency;
 mod made;

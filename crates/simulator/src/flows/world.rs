@@ -2,13 +2,12 @@
 //!
 //! Read from TOML; `docs/data.md` tells the form.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
 
 use serde::Deserialize;
 
 use super::atlas::great_circle_km;
-use crate::network::{Filled, Network};
 use crate::problem::SimulationError;
 use crate::trace::read_text;
 
@@ -260,31 +259,6 @@ impl World {
         rtt
     }
 
-    /// Takes from a table what the world leaves open: the way between regions without a link, and the price of bytes of
-    /// regions without one.
-    pub fn fill(&mut self, network: &Network) -> Filled {
-        let own = self.links.len();
-        let stated: HashSet<[String; 2]> = self.links.iter().map(Link::ends).collect();
-        for (at, one) in self.regions.iter().enumerate() {
-            for other in &self.regions[at + 1..] {
-                let link = |rtt_ms| Link { between: [one.name.clone(), other.name.clone()], rtt_ms };
-                let known = network.rtt_ms(&one.name, &other.name).map(link);
-                self.links.extend(known.filter(|link| !stated.contains(&link.ends())));
-            }
-        }
-        let mut egress_pairs = 0;
-        self.egress_pairs = Vec::with_capacity(self.regions.len().pow(2));
-        for from in &self.regions {
-            for to in &self.regions {
-                let known = network.pair(&from.name, &to.name).egress_usd_per_gb;
-                let counts = known.filter(|_| from.egress_usd_per_gb.is_none());
-                egress_pairs += usize::from(counts.is_some());
-                self.egress_pairs.push(counts.unwrap_or_default());
-            }
-        }
-        Filled { rtt_pairs: self.links.len() - own, egress_pairs }
-    }
-
     /// Replicas that so many requests a second keep as busy as they are to be.
     #[must_use]
     pub fn replicas_for(&self, flow: f64) -> f64 {
@@ -314,15 +288,6 @@ impl World {
         let between = || self.egress_pairs.get(serving * self.regions.len() + origin).copied();
         let usd_per_gb = self.regions[serving].egress_usd_per_gb.or_else(between).unwrap_or_default();
         usd_per_gb * self.gb_per_million_requests / 1e6
-    }
-}
-
-impl Link {
-    /// Both ends, in order of name.
-    fn ends(&self) -> [String; 2] {
-        let mut ends = self.between.clone();
-        ends.sort();
-        ends
     }
 }
 

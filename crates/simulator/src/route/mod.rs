@@ -4,10 +4,15 @@
 //! replica works, [`policy`] what a policy sees.
 
 mod cache;
+mod clients;
 mod engine;
+mod gaps;
+mod lengths;
+pub mod made;
 mod policy;
 mod replay;
 mod requests;
+mod talk;
 mod world_file;
 
 use std::path::PathBuf;
@@ -18,6 +23,9 @@ use planning::balance::ForecastWeights;
 use serde::Serialize;
 
 pub use cache::BlockCache;
+pub use clients::{Clients, Drawn};
+pub use gaps::Burstiness;
+pub use lengths::Lengths;
 pub use policy::{Asked, LeastOutstanding, Ours, PrefixHash, RoundRobin, RoutePolicy, Seen, chance};
 pub use replay::{RouteRun, replay};
 pub use requests::{Conversations, Request, Requests, read_requests};
@@ -25,7 +33,7 @@ pub use world_file::{Outage, Region, Replica, World, parse_world, read_world};
 
 use crate::network::{Filled, Network};
 use crate::outage::LostRegion;
-use crate::problem::{SimulationError, positive};
+use crate::problem::{SimulationError, at_least, positive};
 
 /// Who decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
@@ -45,11 +53,27 @@ pub enum RoutePolicyName {
 #[derive(Debug, Clone, Args)]
 pub struct RouteArgs {
     /// JSON lines of timestamp (ms), input_length, output_length, hash_ids.
-    #[arg(long, required_unless_present = "generate", conflicts_with = "generate")]
+    #[arg(long, required_unless_present_any = ["generate", "clients"], conflicts_with = "generate")]
     pub requests: Option<PathBuf>,
     /// Draw so many requests instead of reading them.
     #[arg(long)]
     pub generate: Option<usize>,
+    /// Draw the requests of clients instead: a folder of one CSV a client, without a line of names, of t_seconds, rate, cv,
+    /// family, parameter1, parameter2 for windows of one length.
+    #[arg(long, value_name = "DIR", requires = "lengths", conflicts_with_all = ["requests", "generate"])]
+    pub clients: Option<PathBuf>,
+    /// CSV of TIMESTAMP, ContextTokens, GeneratedTokens, from which the lengths of clients' requests are drawn.
+    #[arg(long, value_name = "FILE.csv", requires = "clients")]
+    pub lengths: Option<PathBuf>,
+    /// Second of the clients' windows at which to begin.
+    #[arg(long, default_value_t = 0.0)]
+    pub from_seconds: f64,
+    /// For how many seconds clients ask.
+    #[arg(long, default_value_t = 3_600.0)]
+    pub for_seconds: f64,
+    /// Whether the gaps between a client's requests have the spread that was measured, or the shape that was fitted.
+    #[arg(long, value_enum, default_value = "measured")]
+    pub burstiness: Burstiness,
     /// Requests a second that are drawn.
     #[arg(long, default_value_t = 3.0)]
     pub rate: f64,
@@ -121,6 +145,9 @@ pub struct RouteReport {
     pub resent: u64,
     /// Seconds from the first arrival to the last answer.
     pub span_s: f64,
+    /// What was drawn from `--clients`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drawn: Option<Drawn>,
     /// What the table of `--network` gave.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<Filled>,
@@ -158,6 +185,7 @@ impl RouteReport {
             unserved: run.unserved,
             resent: run.resent,
             span_s: run.span_us as f64 / 1e6,
+            drawn: None,
             network: None,
             events: run.events,
             events_per_second: run.events as f64 / took_s,
@@ -173,20 +201,17 @@ pub fn route(args: &RouteArgs) -> Result<RouteReport, SimulationError> {
     for lost in &args.outage {
         world.lose(lost).map_err(|cause| SimulationError::argument("outage", cause))?;
     }
-    let requests = match &args.requests {
-        Some(path) => read_requests(path)?,
-        None => drawn(args, world.block_tokens)?,
-    };
+    let (requests, drawn) = requests(args, world.block_tokens)?;
     let weights = ForecastWeights {
-        seconds_per_dollar: crate::problem::at_least("seconds-per-dollar", args.seconds_per_dollar, 0.0)?,
-        credit: crate::problem::at_least("credit", args.credit, 0.0)?,
+        seconds_per_dollar: at_least("seconds-per-dollar", args.seconds_per_dollar, 0.0)?,
+        credit: at_least("credit", args.credit, 0.0)?,
         credit_half_seconds: positive("credit-half-seconds", args.credit_half_seconds)?,
         credit_double_seconds: positive("credit-double-seconds", args.credit_double_seconds)?,
         ..ForecastWeights::default()
     };
     let mut policy = named(args.policy, weights, args.prefix_blocks, world.seed);
     let report = measured(args.policy, &world, &requests, policy.as_mut());
-    Ok(RouteReport { network: network.map(|_| world.filled), ..report })
+    Ok(RouteReport { drawn, network: network.map(|_| world.filled), ..report })
 }
 
 /// Runs a policy and tells how it went, with the speed.
@@ -213,7 +238,22 @@ pub fn named(name: RoutePolicyName, weights: ForecastWeights, prefix_blocks: usi
     }
 }
 
-fn drawn(args: &RouteArgs, block_tokens: u32) -> Result<Requests, SimulationError> {
+/// The requests that the arguments speak of.
+fn requests(args: &RouteArgs, block_tokens: u32) -> Result<(Requests, Option<Drawn>), SimulationError> {
+    match (&args.requests, &args.clients, &args.lengths) {
+        (Some(path), ..) => Ok((read_requests(path)?, None)),
+        (None, Some(folder), Some(lengths)) => {
+            let from_s = at_least("from-seconds", args.from_seconds, 0.0)?;
+            let span_s = (from_s, from_s + positive("for-seconds", args.for_seconds)?);
+            let clients = Clients::read(folder, span_s, args.burstiness)?;
+            let (requests, drawn) = clients.draw(&Lengths::read(lengths)?, block_tokens, args.seed)?;
+            Ok((requests, Some(drawn)))
+        }
+        _ => Ok((conversations(args, block_tokens)?, None)),
+    }
+}
+
+fn conversations(args: &RouteArgs, block_tokens: u32) -> Result<Requests, SimulationError> {
     let shape = Conversations {
         requests: args.generate.unwrap_or_default(),
         per_second: positive("rate", args.rate)?,

@@ -7,6 +7,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde::Deserialize;
 
+use super::gaps::normal;
 use crate::problem::SimulationError;
 
 /// Latest timestamp taken in: a year.
@@ -200,8 +201,6 @@ impl Conversations {
     }
 
     fn turn(&self, rng: &mut StdRng) -> f64 {
-        let normal = (-2.0 * rng.random_range(f64::MIN_POSITIVE..1.0_f64).ln()).sqrt()
-            * (std::f64::consts::TAU * rng.random_range(0.0..1.0_f64)).cos();
-        self.turn_tokens * (self.turn_spread * normal).exp()
+        self.turn_tokens * (self.turn_spread * normal(rng)).exp()
     }
 }

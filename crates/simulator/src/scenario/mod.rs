@@ -31,7 +31,18 @@ pub struct ScenarioArgs {
 /// Figures that measure the simulation and not what is simulated.
 const CLOCK_FIGURES: [&str; 3] = ["seconds", "events_per_second", "requests_per_minute"];
 /// Flags whose value is a path.
-const PATH_FLAGS: [&str; 6] = ["--traces", "--rates", "--world", "--problem", "--requests", "--spend"];
+const PATH_FLAGS: &[&str] = &[
+    "--traces",
+    "--rates",
+    "--world",
+    "--problem",
+    "--requests",
+    "--clients",
+    "--lengths",
+    "--network",
+    "--price-history",
+    "--spend",
+];
 
 /// What a scenario printed, and what did not come true.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -8,6 +8,7 @@ mod batch;
 mod bench;
 mod budget;
 mod checkpoint;
+mod clients;
 mod flows;
 mod network;
 mod place;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use clap::Parser;
 use planning::placement::Problem;
+use planning::placement::problem::EgressRow;
 use proptest::prelude::*;
 use simulator::network::{Filled, Network};
 use simulator::{flows, route};
@@ -172,6 +173,29 @@ fn placement_takes_the_table_and_the_prices_of_a_day() {
 }
 
 proptest! {
+    /// However the rows name the places, and in whatever order: the first that fits counts.
+    #[test]
+    fn the_first_row_that_fits_counts(rows in prop::collection::vec((0_usize..5, 0_usize..5, 1_u32..1_000), 0..12)) {
+        let (from, to) = ("aws:us-east-1", "gcp:us-east1");
+        let patterns = ["*", "aws", "gcp", from, to];
+        let mut problem: Problem = serde_json::from_value(serde_json::json!({
+            "tasks": [{"name": "t", "hours": 1, "inputs": [{"place": from, "gb": 1000}]}],
+            "offers": [{"name": "o", "cloud": "gcp", "region": "us-east1", "usd_per_hour": 0}],
+        }))
+        .unwrap();
+        let row = |(here, there, cents): &(usize, usize, u32)| EgressRow {
+            from: patterns[*here].to_owned(),
+            to: patterns[*there].to_owned(),
+            usd_per_gb: f64::from(*cents) / 100.0,
+        };
+        problem.egress = rows.iter().map(row).collect();
+        let fits = |(here, there, _): &&(usize, usize, u32)| [0, 1, 3].contains(here) && [0, 2, 4].contains(there);
+        // Nine cents is the built-in price out of Amazon.
+        let expected = rows.iter().find(fits).map_or(90.0, |(_, _, cents)| f64::from(*cents) * 10.0);
+        let found = planning::placement::place(&problem).unwrap().objective as f64 / 1e9;
+        prop_assert!((found - expected).abs() < 1e-6, "{} {}", found, expected);
+    }
+
     /// No table changes what a world has links and prices for.
     #[test]
     fn a_world_that_says_everything_stays_as_it_is(rows in prop::collection::vec((0_usize..3, 0_usize..3, 0.1..9.0_f64), 0..9)) {
