@@ -11,6 +11,7 @@ use crate::budget::{Change, SpendWorld, csv};
 use crate::generate::{SpotWorld, request_rates};
 use crate::problem::{SimulationError, positive};
 use crate::route::made;
+use crate::trace::ZoneTrace;
 
 /// `simulate generate`.
 #[derive(Debug, Clone, Args)]
@@ -131,67 +132,91 @@ pub struct GenerateReport {
 /// Most numbers drawn.
 const DRAWN_MAX: usize = 50_000_000;
 
+/// Texts by the name of their file.
+type Files = Vec<(String, String)>;
+
+/// What is written: one file, or a folder of them.
+enum Texts {
+    File(String),
+    Folder(Files),
+}
+
 /// Draws and writes.
 pub fn generate(args: &GenerateArgs) -> Result<GenerateReport, SimulationError> {
     match &args.what {
         Drawn::Traces { out, seed, zones, names, nodes, ticks, tick_seconds } => {
-            let tick_s = positive("tick-seconds", *tick_seconds)?;
             let zones = if names.is_empty() { *zones } else { checked_names(names)? };
-            bounded("ticks", zones.saturating_mul(*ticks))?;
-            if *nodes == 0 {
-                return Err(SimulationError::argument("nodes", "a zone that never holds a node is no trace"));
-            }
+            let tick_s = positive("tick-seconds", *tick_seconds)?;
             let shape = SpotWorld { zones, nodes: *nodes, ticks: *ticks, tick_s, ..SpotWorld::default() };
-            absent(out)?;
-            fs::create_dir_all(out).map_err(|cause| SimulationError::Unreadable { path: out.clone(), cause })?;
-            let mut files = Vec::new();
-            for (at, zone) in shape.generate(*seed).zones.into_iter().enumerate() {
-                let form = serde_json::json!({ "metadata": { "gap_seconds": tick_s }, "data": zone.nodes });
-                let name = names.get(at).unwrap_or(&zone.name);
-                files.push(written(&out.join(format!("{name}.json")), &form.to_string())?);
-            }
-            Ok(GenerateReport { files })
+            write(out, Texts::Folder(traces(&shape, names, *seed)?))
         }
-        Drawn::Rates { out, seed, days, mean_rate } => {
-            let mean_rate = positive("mean-rate", *mean_rate)?;
-            bounded("days", (*days as usize).saturating_mul(144))?;
-            absent(out)?;
-            let mut text = "model,t_seconds,requests_per_second_total,active_clients\n".to_owned();
-            for (at_s, rate) in request_rates(*days, mean_rate, *seed) {
-                let _ = writeln!(text, "drawn,{at_s},{rate:.3},1");
-            }
-            Ok(GenerateReport { files: vec![written(out, &text)?] })
-        }
+        Drawn::Rates { out, seed, days, mean_rate } => write(out, Texts::File(rates(*days, *mean_rate, *seed)?)),
         Drawn::Spend { out, seed, days, period_hours, mean_usd_per_day, spike, drift } => {
-            let mean_usd_per_day = positive("mean-usd-per-day", *mean_usd_per_day)?;
-            if mean_usd_per_day > 1e6 {
-                return Err(SimulationError::argument("mean-usd-per-day", format!("{mean_usd_per_day} is over 1e6")));
-            }
-            if *period_hours == 0 || 24 % period_hours != 0 {
-                return Err(SimulationError::argument("period-hours", format!("{period_hours} does not divide 24")));
-            }
-            // 24 rows a period.
-            bounded("days", (*days as usize).saturating_mul(24 * 24))?;
-            absent(out)?;
             let (spike, drift) = (spike.clone(), drift.clone());
+            let mean_usd_per_day = *mean_usd_per_day;
             let world = SpendWorld { days: *days, period_hours: *period_hours, mean_usd_per_day, spike, drift };
-            Ok(GenerateReport { files: vec![written(out, &csv(&world.generate(*seed)))?] })
+            write(out, Texts::File(spend(&world, *seed)?))
         }
         Drawn::Clients { out, seed, clients, days, mean_rate } => {
             let mean_rate = positive("mean-rate", *mean_rate)?;
             bounded("days", clients.saturating_mul(*days as usize).saturating_mul(144))?;
-            absent(out)?;
-            fs::create_dir_all(out).map_err(|cause| SimulationError::Unreadable { path: out.clone(), cause })?;
-            let files = made::clients(*clients, *days, mean_rate, *seed);
-            let files = files.iter().map(|(name, text)| written(&out.join(name), text)).collect::<Result<_, _>>()?;
-            Ok(GenerateReport { files })
+            write(out, Texts::Folder(made::clients(*clients, *days, mean_rate, *seed)))
         }
         Drawn::Lengths { out, seed, requests } => {
             bounded("requests", *requests)?;
-            absent(out)?;
-            Ok(GenerateReport { files: vec![written(out, &made::lengths(*requests, *seed))?] })
+            write(out, Texts::File(made::lengths(*requests, *seed)))
         }
     }
+}
+
+fn traces(shape: &SpotWorld, names: &[String], seed: u64) -> Result<Files, SimulationError> {
+    bounded("ticks", shape.zones.saturating_mul(shape.ticks))?;
+    if shape.nodes == 0 {
+        return Err(SimulationError::argument("nodes", "a zone that never holds a node is no trace"));
+    }
+    let file = |(at, zone): (usize, ZoneTrace)| {
+        let form = serde_json::json!({ "metadata": { "gap_seconds": shape.tick_s }, "data": zone.nodes });
+        (format!("{}.json", names.get(at).unwrap_or(&zone.name)), form.to_string())
+    };
+    Ok(shape.generate(seed).zones.into_iter().enumerate().map(file).collect())
+}
+
+fn rates(days: u32, mean_rate: f64, seed: u64) -> Result<String, SimulationError> {
+    let mean_rate = positive("mean-rate", mean_rate)?;
+    bounded("days", (days as usize).saturating_mul(144))?;
+    let mut text = "model,t_seconds,requests_per_second_total,active_clients\n".to_owned();
+    for (at_s, rate) in request_rates(days, mean_rate, seed) {
+        let _ = writeln!(text, "drawn,{at_s},{rate:.3},1");
+    }
+    Ok(text)
+}
+
+fn spend(world: &SpendWorld, seed: u64) -> Result<String, SimulationError> {
+    let (usd, hours) = (positive("mean-usd-per-day", world.mean_usd_per_day)?, world.period_hours);
+    if usd > 1e6 {
+        return Err(SimulationError::argument("mean-usd-per-day", format!("{usd} is over 1e6")));
+    }
+    if hours == 0 || 24 % hours != 0 {
+        return Err(SimulationError::argument("period-hours", format!("{hours} does not divide 24")));
+    }
+    // 24 rows a period.
+    bounded("days", (world.days as usize).saturating_mul(24 * 24))?;
+    Ok(csv(&world.generate(seed)))
+}
+
+/// Nothing is overwritten.
+fn write(out: &Path, texts: Texts) -> Result<GenerateReport, SimulationError> {
+    if out.exists() {
+        return Err(SimulationError::argument("out", format!("{} is there already", out.display())));
+    }
+    let files = match texts {
+        Texts::File(text) => vec![written(out, &text)?],
+        Texts::Folder(files) => {
+            fs::create_dir_all(out).map_err(|cause| SimulationError::Unreadable { path: out.to_owned(), cause })?;
+            files.iter().map(|(name, text)| written(&out.join(name), text)).collect::<Result<_, _>>()?
+        }
+    };
+    Ok(GenerateReport { files })
 }
 
 /// Names become files, so they are plain and differ.
@@ -213,15 +238,6 @@ fn bounded(flag: &'static str, count: usize) -> Result<(), SimulationError> {
         Ok(())
     } else {
         Err(SimulationError::argument(flag, format!("{count} numbers are not 1 to {DRAWN_MAX}")))
-    }
-}
-
-/// Nothing is overwritten.
-fn absent(path: &Path) -> Result<(), SimulationError> {
-    if path.exists() {
-        Err(SimulationError::argument("out", format!("{} is there already", path.display())))
-    } else {
-        Ok(())
     }
 }
 

@@ -1,8 +1,7 @@
 //! What each task costs on each offer, and the collapse of a region's offers into its cheapest.
 
-use std::collections::HashMap;
-
 use domain::Money;
+use rustc_hash::FxHashMap;
 
 use super::check::check;
 use super::error::PlacementError;
@@ -108,8 +107,8 @@ impl Costs {
 }
 
 fn row(problem: &Problem, task: &Task, place_of: &[Label], transfers: &Transfers) -> Vec<Result<i64, Rejection>> {
-    // Fixed data depends on the place alone.
-    let mut fixed: HashMap<Label, i64> = HashMap::new();
+    // Fixed data depends on the place alone, and places are numbered from zero.
+    let mut fixed: Vec<Option<i64>> = vec![None; transfers.places.len()];
     let cost = |(offer, place): (&Offer, &Label)| {
         if let Some(reason) = rejection(task, offer, &problem.outages) {
             return Err(reason);
@@ -121,7 +120,7 @@ fn row(problem: &Problem, task: &Task, place_of: &[Label], transfers: &Transfers
         if task.budget_usd.is_some_and(|most| machines > Money::from_dollars(most).0) {
             return Err(Rejection::Budget);
         }
-        let fixed = fixed.entry(*place).or_insert_with(|| transfers.fixed(task, *place).objective());
+        let fixed = fixed[*place as usize].get_or_insert_with(|| transfers.fixed(task, *place).objective());
         Ok(machines + *fixed)
     };
     problem.offers.iter().zip(place_of).map(cost).collect()
@@ -156,7 +155,7 @@ pub struct Collapsed {
     /// The numbers that are left to solve.
     pub network: Network,
     /// By task and label: offers that may run it there, cheapest first, at most three.
-    pub offers: Vec<HashMap<Label, Vec<usize>>>,
+    pub offers: Vec<FxHashMap<Label, Vec<usize>>>,
 }
 
 impl Collapsed {
@@ -185,8 +184,8 @@ impl Collapsed {
     }
 }
 
-fn cheapest_of_each(row: &[Result<i64, Rejection>], label_of: &[Label]) -> HashMap<Label, Vec<usize>> {
-    let mut kept: HashMap<Label, Vec<usize>> = HashMap::new();
+fn cheapest_of_each(row: &[Result<i64, Rejection>], label_of: &[Label]) -> FxHashMap<Label, Vec<usize>> {
+    let mut kept: FxHashMap<Label, Vec<usize>> = FxHashMap::default();
     for (offer, cost) in row.iter().enumerate().filter_map(|(offer, cost)| Some((offer, cost.ok()?))) {
         let best = kept.entry(label_of[offer]).or_default();
         let at = best.partition_point(|other| row[*other].is_ok_and(|other| other <= cost));

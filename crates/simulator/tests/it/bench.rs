@@ -51,6 +51,8 @@ fn every_comparison_has_a_row_with_its_bar_and_a_picture() {
     for (topic, count) in [
         ("batch, each zone", 3),
         ("batch, zones together", 3),
+        ("batch, drawn zones", 1),
+        ("checkpoints", 1),
         ("serving", 4),
         ("autoscale", 2),
         ("routing", 1),
@@ -74,7 +76,7 @@ fn every_comparison_has_a_row_with_its_bar_and_a_picture() {
     }
     assert_eq!(output.figures["absent"], serde_json::json!(["spot/availability-1-node-aws-2023-02-15"]));
     let pictures = output.figures["pictures"].as_array().unwrap();
-    assert_eq!(pictures.len(), 7);
+    assert_eq!(pictures.len(), 8);
     for picture in pictures {
         let svg = fs::read_to_string(picture.as_str().unwrap()).unwrap();
         assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n") && !svg.contains("NaN"), "{picture}");
