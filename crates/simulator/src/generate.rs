@@ -3,6 +3,10 @@
 //! Shaped like what public traces show: spells whose hazard falls with age (a mix of short and long ones), shocks that take
 //! several zones at once, load with daily and weekly season, noise and spikes. No figure here comes from one named file.
 
+mod varied;
+
+pub use varied::VariedWorld;
+
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 

@@ -1,17 +1,21 @@
 //! Spot capacity: what is known of it, and what to do with it.
 //!
-//! [`survival`] learns how long capacity lasts and [`holding`] what is taken away, both from what was seen; [`batch`] uses
-//! the first for work with a deadline, [`serving`] the second for replicas that must be ready. Pure: the caller says
-//! what it saw and how much time passed.
+//! Two questions are kept apart, as the data that answer them are: can anything be had ([`survival`], which [`batch`] and
+//! [`checkpoint`] use for work with a deadline), and is what is held still up ([`holding`] and [`together`], which
+//! [`serving`] uses for replicas that must be ready). Each is one model of a zone, learned from what was seen. Pure: the
+//! caller says what it saw and how much time passed.
 
 pub mod allocation;
 pub mod batch;
 pub mod batch_value;
 pub mod checkpoint;
+pub mod error_budget;
 pub mod hazard;
 pub mod holding;
+pub mod search;
 pub mod serving;
 pub mod survival;
+pub mod together;
 
 pub use batch::{BatchDecision, BatchJob, BatchPlanner, BatchReason, BatchSituation, Run};
 pub use hazard::AgeClass;

@@ -1,13 +1,15 @@
 //! Replicas that must be ready: how many spot instances in which zones, and how much on-demand.
 //!
 //! At each decision the cheapest allocation is sought by the price an hour plus what the expected time short is worth.
-//! That worth is a dual price: it rises while more time is short than the target allows and falls while less is, so that
-//! the target is met at the least cost whatever the market is like (online dual ascent). Compare SpotHedge (Mao et al.,
-//! "SkyServe", arXiv 2411.01438), which keeps a fixed number extra and falls back to on-demand by readiness.
+//! What a zone may take away is learned by [`super::holding`], what zones take away together by [`super::together`], and
+//! the worth of an hour short comes from the stock of time that may still be short, [`super::error_budget`]. Compare SpotHedge
+//! (Mao et al., "SkyServe", arXiv 2411.01438), which keeps a fixed number extra and falls back to on-demand by readiness.
 //! Nothing ready is given back before what replaces it is ready.
 
-use super::allocation::{Allocation, Outlook, cheapest};
-use super::holding::Holding;
+use super::allocation::{Allocation, Outlook};
+use super::error_budget::ErrorBudget;
+use super::search::cheapest;
+use super::together::Zones;
 
 /// What is wanted.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -59,26 +61,12 @@ pub struct ServingDecision {
     pub worth_of_short_hour: f64,
 }
 
-/// Over this many hours a day's surplus of short time multiplies its worth by e.
-const WORTH_HOURS: f64 = 24.0;
-/// One cold start's worth of short time raises the worth by no more than this power of e, so that where few are allowed
-/// the first one does not turn everything to on-demand.
-const MAX_STEP: f64 = 0.5;
-/// The worth stays within these factors of where it starts.
-const WORTH_RANGE: (f64, f64) = (1.0 / 8.0, 64.0);
-/// The share of the allowance that is aimed at; the rest is for bad luck.
-const ALLOWANCE_USED: f64 = 0.8;
-/// A cross-zone drop at the same moment, before any was seen: hits and drops.
-const SHOCK_PRIOR: (f64, f64) = (0.5, 10.0);
-
 /// Plans the instances of one deployment over a fixed set of zones, and learns from all it is shown.
 #[derive(Debug, Clone)]
 pub struct ServingPlanner {
     goal: ServingGoal,
-    zones: Vec<Holding>,
-    shared_drops: f64,
-    drop_chances: f64,
-    log_worth: f64,
+    zones: Zones,
+    budget: ErrorBudget,
     aim: Allocation,
 }
 
@@ -87,34 +75,22 @@ impl ServingPlanner {
     #[must_use]
     pub fn new(goal: ServingGoal, zone_count: usize) -> Self {
         let aim = Allocation { spot: vec![0; zone_count], on_demand: 0 };
-        let (shared_drops, drop_chances) = SHOCK_PRIOR;
-        Self { goal, zones: vec![Holding::default(); zone_count], shared_drops, drop_chances, log_worth: 0.0, aim }
+        Self { goal, zones: Zones::new(zone_count, goal.cold_start_s), budget: ErrorBudget::new(goal), aim }
     }
 
     /// Takes in the zones' capacity, and how many of the `elapsed_s` seconds since the last time were short of replicas.
     pub fn observe(&mut self, capacity: &[u32], short_s: f64, elapsed_s: f64) {
-        let dropped =
-            self.zones.iter_mut().zip(capacity).filter_map(|(zone, now)| zone.observe(*now, elapsed_s).then_some(()));
-        let drops = dropped.count();
-        if drops > 0 && self.zones.len() > 1 {
-            self.shared_drops += (drops * (drops - 1)) as f64;
-            self.drop_chances += (drops * (self.zones.len() - 1)) as f64;
-        }
-        let allowance = self.allowance();
-        let surplus_s = short_s - allowance * elapsed_s;
-        let memory_s = (WORTH_HOURS * 3_600.0).max(self.goal.cold_start_s / (allowance * MAX_STEP));
-        let step = surplus_s / (allowance * memory_s);
-        self.log_worth = (self.log_worth + step).clamp(WORTH_RANGE.0.ln(), WORTH_RANGE.1.ln());
+        self.zones.observe(capacity, elapsed_s);
+        self.budget.observe(short_s, elapsed_s);
     }
 
     /// What to hold from now on.
     pub fn decide(&mut self, situation: &ServingSituation<'_>) -> ServingDecision {
         let outlook = Outlook {
             goal: self.goal,
-            zones: &self.zones,
+            zones: self.zones.outlook(),
             capacity: situation.zones.iter().map(|zone| zone.capacity).collect(),
-            shock: self.shared_drops / self.drop_chances,
-            worth: self.worth(),
+            worth: self.budget.worth(),
             held: Allocation {
                 spot: situation.zones.iter().map(|zone| zone.ready + zone.loading).collect(),
                 on_demand: situation.on_demand_ready + situation.on_demand_loading,
@@ -144,15 +120,5 @@ impl ServingPlanner {
         }
         on_demand += situation.on_demand_ready.saturating_sub(on_demand).min(missing);
         (spot, on_demand)
-    }
-
-    /// Share of time that may be short.
-    fn allowance(&self) -> f64 {
-        (1.0 - self.goal.target_availability).max(1e-5) * ALLOWANCE_USED
-    }
-
-    /// Where it starts: where one spot instance that halves the allowed time short just pays.
-    fn worth(&self) -> f64 {
-        self.goal.price_ratio / self.allowance() * self.log_worth.exp()
     }
 }

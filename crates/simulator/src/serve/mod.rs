@@ -1,5 +1,6 @@
 //! Replicas on a spot trace: the world, the rivals, the bound and the report.
 
+mod clairvoyant;
 mod rivals;
 mod world;
 
@@ -7,6 +8,7 @@ use clap::{Args, ValueEnum};
 use planning::spot::{ServingGoal, ServingPlanner};
 use serde::Serialize;
 
+pub use clairvoyant::clairvoyant;
 pub use rivals::{SpotHedge, Spread};
 pub use world::{Fleet, Ours, ServeRun, ServingPolicy, replay};
 
