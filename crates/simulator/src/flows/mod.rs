@@ -12,6 +12,7 @@ mod made;
 mod outcome;
 mod policy;
 mod replay;
+mod waiting;
 mod world;
 
 use std::path::PathBuf;

@@ -14,6 +14,7 @@ use super::demand::Demand;
 use super::fleet::Fleet;
 use super::outcome::{AFTER_S, FlowRun, MOMENT_S, Moment, Served};
 use super::policy::{FlowPolicy, Purpose, View};
+use super::waiting::Waiting;
 use super::world::{Outage, World};
 
 /// How many replicas a region holds.
@@ -73,8 +74,9 @@ struct Day<'a> {
     known_ready: Vec<u32>,
     /// Seconds for which each region has been lost, or nothing.
     lost_s: Vec<Option<f64>>,
-    /// Requests that wait in each region.
+    /// Requests that wait in each region, and who they are.
     backlog: Vec<f64>,
+    waiting: Vec<Waiting>,
     /// Requests to be sent again from each region, and the seconds that they have lost together.
     again: Vec<(f64, f64)>,
     /// Requests a second from each region in the step just past.
@@ -114,6 +116,7 @@ impl<'a> Day<'a> {
             known_ready: vec![0; count],
             lost_s: vec![None; count],
             backlog: vec![0.0; count],
+            waiting: vec![Waiting::default(); count],
             again: vec![(0.0, 0.0); count],
             planned: asked.clone(),
             asked,
@@ -227,14 +230,23 @@ impl<'a> Day<'a> {
                 if let Some(passage) = passage.filter(|_| sent > 0.0) {
                     untaken -= sent;
                     let (taken, seconds) = (sent * passage.taken, passage.seconds + self.rtt[origin * count + at]);
-                    served.latencies.add(seconds, taken * (1.0 - resent));
-                    served.latencies.add(seconds + delay_s, taken * resent);
+                    self.count(at, seconds, taken * (1.0 - resent), &mut served);
+                    self.count(at, seconds + delay_s, taken * resent, &mut served);
                     self.note_remote(origin, at, taken);
                 }
             }
             self.send_again(origin, untaken.max(0.0), resent * delay_s, &mut served);
         }
+        self.waiting.iter_mut().zip(&self.backlog).for_each(|(waiting, left)| waiting.keep(*left));
         served
+    }
+
+    /// Counts requests that a region takes, and remembers them where some of those taken still wait.
+    fn count(&mut self, at: usize, seconds: f64, requests: f64, served: &mut Served) {
+        served.latencies.add(seconds, requests);
+        if self.backlog[at] > 0.0 {
+            self.waiting[at].join(seconds, requests);
+        }
     }
 
     fn note_remote(&mut self, origin: usize, at: usize, requests: f64) {
@@ -263,6 +275,7 @@ impl<'a> Day<'a> {
         self.over[at] = (self.world.replicas_for(self.arriving[at]) - ready / self.world.busy_target).max(0.0);
         if capacity <= 0.0 {
             let waiting = std::mem::take(&mut self.backlog[at]);
+            self.waiting[at].take_back(&mut served.latencies);
             self.send_again(at, waiting, 0.0, served);
             return None;
         }

@@ -1,22 +1,7 @@
 //! The bench on a small folder of generated data: rows, bars, absent sets and pictures come out.
 
+use crate::line::{output, simulate};
 use std::fs;
-use std::path::Path;
-
-use clap::Parser;
-use simulator::{Output, OutputFormat};
-
-#[derive(Parser)]
-struct Line {
-    #[command(subcommand)]
-    command: simulator::Command,
-}
-
-fn simulate(line: &str, folder: &Path) -> Result<Output, String> {
-    let words = format!("simulate {line}").replace("DIR", &folder.display().to_string());
-    let parsed = Line::try_parse_from(words.split(' ')).map_err(|error| error.to_string())?;
-    simulator::run(parsed.command, OutputFormat::Text).map_err(|problem| problem.cause)
-}
 
 /// Two zones of spot in long ticks, for speed; four nodes held, rates and requests: each small, all but one set of the names that are looked for.
 fn data() -> tempfile::TempDir {
@@ -46,7 +31,7 @@ const SMALL: &str = "--drawn-requests 500 --flow-hours 0.02 --placements 2 --off
 #[test]
 fn every_comparison_has_a_row_with_its_bar_and_a_picture() {
     let folder = data();
-    let output = simulate(&format!("bench --data DIR --images DIR/img {SMALL}"), folder.path()).unwrap();
+    let output = output(&format!("bench --data DIR --images DIR/img {SMALL}"), folder.path()).unwrap();
     let rows = output.figures["rows"].as_array().unwrap();
     for (topic, count) in [
         ("batch, each zone", 3),

@@ -5,27 +5,12 @@
 #![allow(clippy::print_stdout)]
 
 use std::fs;
-use std::path::Path;
 
-use clap::Parser;
+use crate::line::simulate;
 use domain::Money;
 use planning::budget::FindingKind;
 use proptest::prelude::*;
 use simulator::budget::{Budget, Change, Spend, SpendWorld, coverage, csv, read_spend, replay};
-
-#[derive(Parser)]
-struct Line {
-    #[command(subcommand)]
-    command: simulator::Command,
-}
-
-fn simulate(line: &str, folder: &Path) -> Result<serde_json::Value, String> {
-    let words = format!("simulate {line}").replace("DIR", &folder.display().to_string());
-    let parsed = Line::try_parse_from(words.split(' ')).map_err(|error| error.to_string())?;
-    simulator::run(parsed.command, simulator::OutputFormat::Json)
-        .map(|output| output.figures)
-        .map_err(|problem| problem.cause)
-}
 
 fn world(days: u32, spike: Option<&str>, drift: Option<&str>) -> SpendWorld {
     let change = |text: Option<&str>| text.map(|text| text.parse::<Change>().unwrap());

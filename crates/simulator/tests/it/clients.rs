@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use clap::Parser;
+use crate::line::simulate;
 use proptest::prelude::*;
 use simulator::route::{Burstiness, Clients, Drawn, Lengths, Requests, made};
 
@@ -227,25 +227,10 @@ fn what_is_wrong_with_a_folder_or_the_lengths_is_said_with_its_line() {
     }
 }
 
-#[derive(Parser)]
-struct Line {
-    #[command(subcommand)]
-    command: simulator::Command,
-}
-
-/// The figures that a command line prints, or the cause of its refusal.
-fn simulate(folder: &Path, line: &str) -> Result<serde_json::Value, String> {
-    let words = format!("simulate {line}").replace("DIR", &folder.display().to_string());
-    let parsed = Line::try_parse_from(words.split_whitespace()).map_err(|error| error.to_string())?;
-    simulator::run(parsed.command, simulator::OutputFormat::Json)
-        .map(|output| output.figures)
-        .map_err(|problem| problem.cause)
-}
-
 #[test]
 fn whoever_has_no_data_draws_it_and_routes_it() {
     let folder = tempfile::tempdir().unwrap();
-    let here = |line: &str| simulate(folder.path(), line);
+    let here = |line: &str| simulate(line, folder.path());
     here("generate clients --out DIR/clients --clients 4 --days 1 --mean-rate 2 --seed 3").unwrap();
     here("generate lengths --out DIR/lengths.csv --requests 500 --seed 3").unwrap();
     let world = concat!(env!("CARGO_MANIFEST_DIR"), "/worlds/three-regions.toml");

@@ -26,7 +26,7 @@ fn run(world: &World, name: FlowPolicyName, scaling: Scaling, hours: f64) -> Flo
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn everybody_is_served_or_given_up_or_still_waits(
@@ -62,6 +62,15 @@ proptest! {
             prop_assert!(seen.decisions != unseen.decisions);
         }
     }
+}
+
+/// Those who wait where a region is lost were counted when it took them: sent again, they must not be counted twice.
+#[test]
+fn a_queue_that_is_lost_is_counted_once() {
+    let world = lost(&world(5, 14_019_213_015_534_105_679), 0, 958.639_047_072_831_4, 2_713.054_121_051_334_7);
+    let run = run(&world, FlowPolicyName::Nearest, Scaling::Ours, 2.0);
+    let told = run.all.lost + run.all.latencies.requests();
+    assert!(told <= run.all.arrived * (1.0 + 1e-9), "{told} of {}", run.all.arrived);
 }
 
 #[test]

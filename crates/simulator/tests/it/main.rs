@@ -10,6 +10,7 @@ mod budget;
 mod checkpoint;
 mod clients;
 mod flows;
+mod line;
 mod network;
 mod place;
 mod place_limits;

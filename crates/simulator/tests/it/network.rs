@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use clap::Parser;
+use crate::line::simulate;
 use planning::placement::Problem;
 use planning::placement::problem::EgressRow;
 use proptest::prelude::*;
@@ -15,21 +15,6 @@ const TABLE: &str = "aws:a,gcp:b,50,4,0.09\ngcp:b,aws:a,48,8,0.12\naws:a,aws:c,,
 
 fn table(rows: &str) -> Result<Network, String> {
     Network::parse(Path::new("net.csv"), &format!("{HEAD}\n{rows}")).map_err(|error| error.to_string())
-}
-
-#[derive(Parser)]
-struct Line {
-    #[command(subcommand)]
-    command: simulator::Command,
-}
-
-/// The figures that a command line prints, or the cause of its refusal.
-fn simulate(folder: &Path, line: &str) -> Result<serde_json::Value, String> {
-    let words = format!("simulate {line}").replace("DIR", &folder.display().to_string());
-    let parsed = Line::try_parse_from(words.split_whitespace()).map_err(|error| error.to_string())?;
-    simulator::run(parsed.command, simulator::OutputFormat::Json)
-        .map(|output| output.figures)
-        .map_err(|problem| problem.cause)
 }
 
 #[test]
@@ -150,7 +135,7 @@ fn placement_takes_the_table_and_the_prices_of_a_day() {
     write("p.json", PROBLEM);
     write("n.csv", &format!("{HEAD}\naws:eu-west-1,gcp:us-east1,80,4,0.25\n"));
     write("h.csv", "date,machine_type,region,hour,hour_spot\n2024-01-01,a2,us-east1,4,1\n2024-02-01,a2,us-east1,3,\n");
-    let place = |rest: &str| simulate(folder.path(), &format!("place --problem DIR/p.json {rest}"));
+    let place = |rest: &str| simulate(&format!("place --problem DIR/p.json {rest}"), folder.path());
     let plain = place("").unwrap();
     assert_eq!((&plain["objective"], plain.get("repriced")), (&serde_json::json!(18.0), None));
     assert_eq!(place("--network DIR/n.csv").unwrap()["objective"], 34.0);

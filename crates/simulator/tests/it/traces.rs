@@ -3,23 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use clap::Parser;
+use crate::line::simulate;
 use simulator::trace::read_spot_traces;
-
-#[derive(Parser)]
-struct Line {
-    #[command(subcommand)]
-    command: simulator::Command,
-}
-
-/// The figures that a command line prints, or the cause of its refusal.
-fn simulate(line: &str, folder: &Path) -> Result<serde_json::Value, String> {
-    let words = format!("simulate {line}").replace("DIR", &folder.display().to_string());
-    let parsed = Line::try_parse_from(words.split(' ')).map_err(|error| error.to_string())?;
-    simulator::run(parsed.command, simulator::OutputFormat::Json)
-        .map(|output| output.figures)
-        .map_err(|problem| problem.cause)
-}
 
 fn folder_with(files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
