@@ -1,11 +1,14 @@
 //! Work with a deadline: at each tick, run on spot (where), on on-demand, or wait.
 //!
-//! The choice is the cheapest action by the expected cost to finish ([`ValueTable`]); the safety net is apart from it and
+//! The choice is the cheapest action by the expected cost to finish ([`super::batch_pool`]); the safety net is apart from it and
 //! exact: no action is taken after which on-demand alone could not meet the deadline. The setting and the safety net
 //! are those of Wu et al., "Can't Be Late: Optimizing Spot Instance Savings under Deadlines" (NSDI 2024); going to the
 //! zone that is expected to last is the idea of SkyNomad (arXiv 2601.06520).
 
-use super::batch_value::{Market, Mode, ValueTable, Weather};
+use std::collections::BTreeSet;
+
+use super::batch_pool::{Pool, Terms};
+use super::batch_value::Mode;
 use super::survival::Survival;
 
 /// What is wanted.
@@ -19,6 +22,8 @@ pub struct BatchJob {
     pub changeover_hours: f64,
     /// Spot price as a share of on-demand, where nothing else is said of a zone.
     pub price_ratio: f64,
+    /// What moving the job's data between regions costs, in hours of on-demand: what a start may cost later on.
+    pub move_hours: f64,
 }
 
 /// What the job runs on.
@@ -54,7 +59,9 @@ pub struct BatchSituation<'a> {
 }
 
 impl BatchSituation<'_> {
-    fn slack_hours(&self) -> f64 {
+    /// Hours that may pass without progress.
+    #[must_use]
+    pub fn slack_hours(&self) -> f64 {
         self.time_left_hours - self.work_left_hours - self.changeover_left_hours
     }
 
@@ -85,32 +92,51 @@ pub enum BatchReason {
     Cheapest(f64),
 }
 
-/// Tables are solved anew when this much of the deadline has passed, so that learning reaches them.
-const RESOLVE_SHARE: f64 = 1.0 / 20.0;
-
 /// Plans one job at a time over a fixed set of zones, and learns from every tick it is shown.
+///
+/// There are several ways to go on: to keep to one region, or to take whatever zone is up. The table of each says what an
+/// action costs when that way is kept to afterwards, at the price and the move that the zone at hand asks; an action
+/// is worth the best of them (a rollout over base policies: Bertsekas, Tsitsiklis and Wu, "Rollout algorithms for
+/// combinatorial optimization", 1997).
 #[derive(Debug, Clone)]
 pub struct BatchPlanner {
-    zones: Vec<Survival>,
-    any_zone: Survival,
     job: BatchJob,
-    solved: Option<Solved>,
+    zones: Vec<Survival>,
+    /// All zones together, and then the regions where there are several.
+    pools: Vec<Pool>,
+    /// The chance that of two zones one lies in another region.
+    abroad_share: f64,
 }
 
-/// A table with what it was solved for.
-#[derive(Debug, Clone)]
-struct Solved {
-    table: ValueTable,
-    /// The mean of the zones' prices then: what is to come after the zone chosen now.
-    price_ratio: f64,
-    time_left_hours: f64,
+/// One way to go on: a pool on the terms of one of its zones.
+struct Way {
+    pool: usize,
+    terms: Terms,
+    /// The zone whose terms they are, where one can be had.
+    zone: Option<usize>,
+    /// What getting in costs beyond what the table charges at a start, for all that do not stay where they are.
+    entry_hours: f64,
 }
 
 impl BatchPlanner {
-    /// A planner for `job` that has seen nothing yet of its `zone_count` zones.
+    /// A planner for `job` that has seen nothing yet of its `zone_count` zones, all of one region.
     #[must_use]
     pub fn new(job: BatchJob, zone_count: usize) -> Self {
-        Self { zones: vec![Survival::default(); zone_count], any_zone: Survival::default(), job, solved: None }
+        Self::in_regions(job, &vec![0; zone_count])
+    }
+
+    /// The same with the region of each zone, by number: where data stays when the job moves.
+    #[must_use]
+    pub fn in_regions(job: BatchJob, regions: &[usize]) -> Self {
+        let mut pools = vec![Pool::new((0..regions.len()).collect())];
+        let distinct: BTreeSet<usize> = regions.iter().copied().collect();
+        if distinct.len() > 1 {
+            let of = |region: usize| (0..regions.len()).filter(|zone| regions[*zone] == region).collect();
+            pools.extend(distinct.into_iter().map(|region| Pool::new(of(region))));
+        }
+        let sizes = pools.iter().skip(1).map(|pool| pool.zones.len() as f64 / regions.len() as f64);
+        let abroad_share = if pools.len() > 1 { 1.0 - sizes.map(|share| share * share).sum::<f64>() } else { 0.0 };
+        Self { job, zones: vec![Survival::default(); regions.len()], pools, abroad_share }
     }
 
     /// Takes in which zones had capacity, `elapsed_s` seconds after the observation before.
@@ -118,32 +144,32 @@ impl BatchPlanner {
         for (zone, is_up) in self.zones.iter_mut().zip(available) {
             zone.observe(*is_up, elapsed_s);
         }
-        self.any_zone.observe(available.contains(&true), elapsed_s);
+        self.pools.iter_mut().for_each(|pool| pool.observe(available, elapsed_s));
     }
 
     /// What to run on until the next tick. Call [`BatchPlanner::observe`] with the same availability first.
     pub fn decide(&mut self, situation: &BatchSituation<'_>) -> BatchDecision {
-        let spot = self.best_zone(situation).map(Run::Spot);
-        let allowed: Vec<Run> = [Some(situation.run), Some(Run::Idle), Some(Run::OnDemand), spot]
-            .into_iter()
-            .flatten()
-            .filter(|run| self.is_safe(*run, situation))
-            .collect();
-        if allowed.iter().all(|run| *run == Run::OnDemand) {
-            return BatchDecision { run: Run::OnDemand, reason: BatchReason::SafetyNet };
-        }
-        self.solve_if_stale(situation);
-        let mut best = BatchDecision { run: Run::OnDemand, reason: BatchReason::Cheapest(f64::INFINITY) };
-        let mut lowest_cost = f64::INFINITY;
-        for run in allowed {
-            let cost = self.expected_cost(run, situation);
-            // Strictly lower, and the present run comes first: a tie changes nothing.
-            if cost < lowest_cost - 1e-9 {
-                lowest_cost = cost;
-                best = BatchDecision { run, reason: BatchReason::Cheapest(cost) };
+        let ways = self.ways(situation);
+        let zones = ways.iter().filter_map(|way| way.zone.map(Run::Spot));
+        // A tie changes nothing: the present run comes first.
+        let mut runs: Vec<Run> = Vec::new();
+        for run in [situation.run, Run::Idle, Run::OnDemand].into_iter().chain(zones) {
+            if !runs.contains(&run) && self.is_safe(run, situation) {
+                runs.push(run);
             }
         }
-        best
+        if runs.iter().all(|run| *run == Run::OnDemand) {
+            return BatchDecision { run: Run::OnDemand, reason: BatchReason::SafetyNet };
+        }
+        let mut best = (Run::OnDemand, f64::INFINITY);
+        for run in runs {
+            let costs = ways.iter().map(|way| self.expected_cost(run, way, situation));
+            let cost = costs.fold(f64::INFINITY, f64::min);
+            if cost < best.1 - 1e-9 {
+                best = (run, cost);
+            }
+        }
+        BatchDecision { run: best.0, reason: BatchReason::Cheapest(best.1) }
     }
 
     /// Whether on-demand alone can still meet the deadline after one tick of `run`, whatever the market does.
@@ -153,21 +179,62 @@ impl BatchPlanner {
         match run {
             Run::OnDemand => true,
             Run::Idle => slack + situation.changeover_left_hours - situation.tick_hours >= changeover,
-            Run::Spot(zone) if !situation.is_available(zone) => false,
+            Run::Spot(zone) if zone >= self.zones.len() || !situation.is_available(zone) => false,
             Run::Spot(_) if situation.run == run => slack >= changeover,
             Run::Spot(_) => slack >= 2.0 * changeover,
         }
     }
 
+    /// Each pool on the terms of the zone held there and of the best other zone there, or on usual ones while none is up.
+    fn ways(&self, situation: &BatchSituation<'_>) -> Vec<Way> {
+        // Regions differ in nothing where all prices are equal and data moves for nothing.
+        let usual = self.price_ratio(0, situation);
+        let differ =
+            self.job.move_hours > 0.0 || (0..self.zones.len()).any(|zone| self.price_ratio(zone, situation) != usual);
+        let pools = if differ { self.pools.len() } else { 1 };
+        let mut ways = Vec::new();
+        for pool in 0..pools {
+            let members = &self.pools[pool].zones;
+            let held = members.iter().copied().find(|zone| situation.run == Run::Spot(*zone));
+            let held = held.filter(|zone| situation.is_available(*zone));
+            let best = self.best_zone(members, situation);
+            ways.extend([held, best].into_iter().flatten().map(|zone| self.way(pool, Some(zone), situation)));
+            if held.is_none() && best.is_none() {
+                ways.push(self.way(pool, None, situation));
+            }
+        }
+        ways
+    }
+
+    fn way(&self, pool: usize, zone: Option<usize>, situation: &BatchSituation<'_>) -> Way {
+        let members = &self.pools[pool].zones;
+        let count = members.len().max(1) as f64;
+        let mean = |of: &dyn Fn(usize) -> f64| members.iter().map(|zone| of(*zone)).sum::<f64>() / count;
+        let price_ratio = zone
+            .map_or_else(|| mean(&|zone| self.price_ratio(zone, situation)), |zone| self.price_ratio(zone, situation));
+        // Data does not move within a region; over all zones a start may be anywhere.
+        let start_hours = if pool == 0 { self.abroad_share * self.job.move_hours } else { 0.0 };
+        let first_hours = match zone {
+            // Whoever stays pays nothing, and whoever leaves may have to come back from elsewhere.
+            Some(zone) if situation.run == Run::Spot(zone) => start_hours,
+            Some(zone) => situation.move_cost_hours(zone),
+            None if pool == 0 => start_hours,
+            None => members.iter().map(|zone| situation.move_cost_hours(*zone)).fold(f64::INFINITY, f64::min),
+        };
+        let terms = Terms { price_ratio, entry_hours: start_hours };
+        Way { pool, terms, zone, entry_hours: first_hours - start_hours }
+    }
+
     /// The zone whose expected life saves most after the move; the one held is not asked to move to.
-    fn best_zone(&self, situation: &BatchSituation<'_>) -> Option<usize> {
+    fn best_zone(&self, members: &[usize], situation: &BatchSituation<'_>) -> Option<usize> {
         let saving = |zone: usize| {
             let hours = self.zones[zone].expected_up_hours(situation.work_left_hours);
             hours * (1.0 - self.price_ratio(zone, situation)) - situation.move_cost_hours(zone)
         };
-        (0..self.zones.len())
-            .filter(|zone| situation.is_available(*zone) && situation.run != Run::Spot(*zone))
-            .map(|zone| (saving(zone), zone))
+        members
+            .iter()
+            .filter(|zone| situation.is_available(**zone) && situation.run != Run::Spot(**zone))
+            .map(|zone| (saving(*zone), *zone))
             .max_by(|left, right| left.0.total_cmp(&right.0))
             .map(|(_, zone)| zone)
     }
@@ -176,50 +243,35 @@ impl BatchPlanner {
         situation.price_ratios.get(zone).copied().unwrap_or(self.job.price_ratio)
     }
 
-    fn expected_cost(&self, run: Run, situation: &BatchSituation<'_>) -> f64 {
-        let Some(Solved { table, price_ratio, .. }) = &self.solved else { return f64::INFINITY };
+    /// What remains to be paid when `run` is done for one step and `way` is gone afterwards.
+    fn expected_cost(&mut self, run: Run, way: &Way, situation: &BatchSituation<'_>) -> f64 {
+        let stays = run == situation.run;
         // To another zone is a start like any other.
-        let from =
-            if matches!(run, Run::Spot(_)) && run != situation.run { Mode::Idle } else { mode_of(situation.run) };
-        let beyond_table = match run {
-            Run::Spot(zone) => {
-                let hours = self.zones[zone].expected_up_hours(situation.work_left_hours);
-                let moving = if run == situation.run { 0.0 } else { situation.move_cost_hours(zone) };
-                hours * (self.price_ratio(zone, situation) - price_ratio) + moving
+        let from = if stays { mode_of(run) } else { mode_of(situation.run) };
+        match run {
+            Run::Spot(zone) if way.zone == Some(zone) => {
+                let from = if stays { Mode::Spot } else { Mode::Idle };
+                self.cost_on(way, (Mode::Spot, from), situation) + if stays { 0.0 } else { way.entry_hours }
             }
-            _ => 0.0,
-        };
-        let weather = Weather { is_up: self.any_zone.is_up(), age: self.any_zone.age_class() };
-        let (work_hours, slack_hours) = (situation.work_left_hours, situation.slack_hours());
-        table.cost_of(mode_of(run), from, work_hours, slack_hours, weather) + beyond_table
+            // A zone outside the way stands in for on-demand, for as long as it lasts.
+            Run::Spot(zone) => {
+                let from = if stays { Mode::OnDemand } else { Mode::Idle };
+                let starting = if stays { 0.0 } else { self.job.changeover_hours };
+                let lasts_hours = self.zones[zone].expected_up_hours(situation.work_left_hours);
+                // The way back from where the job is stands in what getting into the way costs.
+                let back_hours = if self.pools[way.pool].zones.contains(&zone) { 0.0 } else { self.job.move_hours };
+                let there_and_back = if stays { 0.0 } else { situation.move_cost_hours(zone) + back_hours };
+                let step_hours = situation.tick_hours.min(situation.work_left_hours);
+                let saved = (1.0 - self.price_ratio(zone, situation)) * (step_hours + starting);
+                let moving = there_and_back * (step_hours / lasts_hours.max(step_hours));
+                self.cost_on(way, (Mode::OnDemand, from), situation) + way.entry_hours - saved + moving
+            }
+            Run::Idle | Run::OnDemand => self.cost_on(way, (mode_of(run), from), situation) + way.entry_hours,
+        }
     }
 
-    fn solve_if_stale(&mut self, situation: &BatchSituation<'_>) {
-        let stale_hours = self.job.deadline_hours * RESOLVE_SHARE;
-        if self.solved.as_ref().is_some_and(|solved| solved.time_left_hours - situation.time_left_hours < stale_hours) {
-            return;
-        }
-        let slack_hours = situation.slack_hours().max(0.0);
-        let market = self.market(situation);
-        let price_ratio = market.price_ratio;
-        let table = ValueTable::solve(market, situation.work_left_hours, slack_hours, situation.tick_hours);
-        self.solved = Some(Solved { table, price_ratio, time_left_hours: situation.time_left_hours });
-    }
-
-    fn market(&self, situation: &BatchSituation<'_>) -> Market {
-        // With several zones the job outlives its zone while another is up: that costs a changeover, not the market.
-        let longest_hours =
-            self.zones.iter().map(|zone| zone.expected_up_hours(self.job.work_hours)).fold(0.0, f64::max);
-        let moves_per_hour = if self.zones.len() > 1 { 1.0 / longest_hours.max(0.5) } else { 0.0 };
-        let prices = (0..self.zones.len()).map(|zone| self.price_ratio(zone, situation));
-        Market {
-            up_end_per_hour: self.any_zone.hazards_per_hour(true),
-            down_end_per_hour: self.any_zone.hazards_per_hour(false),
-            moves_per_hour,
-            price_ratio: prices.sum::<f64>() / self.zones.len().max(1) as f64,
-            changeover_hours: self.job.changeover_hours,
-            deadline_at_s: self.any_zone.now_s() + situation.time_left_hours * 3_600.0,
-        }
+    fn cost_on(&mut self, way: &Way, modes: (Mode, Mode), situation: &BatchSituation<'_>) -> f64 {
+        self.pools[way.pool].cost_of(modes, way.terms, &self.zones, &self.job, situation)
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Market {
     pub moves_per_hour: f64,
     /// Spot price as a share of on-demand.
     pub price_ratio: f64,
+    /// What each start on spot costs beside the changeover, in hours of on-demand.
+    pub entry_hours: f64,
     /// Hours paid and lost at every start on an instance.
     pub changeover_hours: f64,
     /// The moment of the deadline, in seconds since any midnight.
@@ -49,6 +51,9 @@ const STATES: usize = CLASSES * 5;
 /// Most grid points on each axis; bounds the work of building a table.
 const MAX_POINTS: usize = 200;
 
+/// No grid is finer, in hours: four seconds.
+const FINEST_HOURS: f64 = 1e-3;
+
 /// The table of values.
 #[derive(Debug, Clone)]
 pub struct ValueTable {
@@ -67,8 +72,9 @@ impl ValueTable {
     /// `tick_hours`, since nothing is decided in between.
     #[must_use]
     pub fn solve(market: Market, work_hours: f64, slack_hours: f64, tick_hours: f64) -> Self {
-        let step_hours = (work_hours.max(slack_hours) / (MAX_POINTS - 4) as f64).max(tick_hours);
-        let slack_step_hours = (market.changeover_hours / 2.0).max(slack_hours / 100.0).clamp(1e-3, step_hours);
+        let step_hours = (work_hours.max(slack_hours) / (MAX_POINTS - 4) as f64).max(tick_hours).max(FINEST_HOURS);
+        let finest = (market.changeover_hours / 2.0).max(slack_hours / 100.0).max(FINEST_HOURS);
+        let slack_step_hours = finest.min(step_hours);
         let work_points = points(work_hours / step_hours);
         let slack_points = points(slack_hours / slack_step_hours);
         let values = vec![[0.0; STATES]; work_points * slack_points];
@@ -127,8 +133,10 @@ impl ValueTable {
             Mode::Idle => (0.0, work_hours, slack_hours - self.step_hours),
             Mode::OnDemand => (changeover + run, work_hours - run, slack_hours - changeover),
             Mode::Spot => {
-                let moving = market.moves_per_hour * run * market.changeover_hours;
-                let paid = (changeover + run + moving) * market.price_ratio;
+                let moves = market.moves_per_hour * run;
+                let moving = moves * market.changeover_hours;
+                let entries = moves + if already { 0.0 } else { 1.0 };
+                let paid = (changeover + run + moving) * market.price_ratio + entries * market.entry_hours;
                 (paid, work_hours - run, slack_hours - changeover - moving)
             }
         };
@@ -243,6 +251,7 @@ mod tests {
             down_end_per_hour: [[down_end; CLASSES]; DAY_PARTS],
             moves_per_hour: 0.0,
             price_ratio: 0.3,
+            entry_hours: 0.0,
             changeover_hours: 0.1,
             deadline_at_s: 0.0,
         }

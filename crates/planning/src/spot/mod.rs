@@ -7,6 +7,7 @@
 
 pub mod allocation;
 pub mod batch;
+pub mod batch_pool;
 pub mod batch_value;
 pub mod checkpoint;
 pub mod error_budget;

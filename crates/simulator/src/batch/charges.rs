@@ -19,30 +19,37 @@ pub struct PriceArgs {
     #[arg(long, requires = "machine_type", requires = "from", conflicts_with = "price_ratio")]
     pub price_history: Option<PathBuf>,
     /// The machine type in the price history.
-    #[arg(long)]
+    #[arg(long, requires = "price_history")]
     pub machine_type: Option<String>,
     /// The day of the first tick in the price history, YYYY-MM-DD.
-    #[arg(long)]
+    #[arg(long, requires = "price_history")]
     pub from: Option<Date>,
 }
 
 /// Everything beside time that costs something. Prices are shares of on-demand, as one on-demand hour is the unit of cost.
 #[derive(Debug, Clone)]
 pub struct Charges {
-    /// Moving the data from one zone to another, in hours of on-demand.
-    move_hours: Vec<Vec<f64>>,
+    /// The region of each zone, by number.
+    regions: Vec<usize>,
+    /// Moving the data from one region to another, in hours of on-demand; the same for all pairs.
+    move_hours: f64,
     /// Spot by zone and tick; empty where [`BatchJob::price_ratio`] holds everywhere.
     price_ratios: Vec<Vec<f64>>,
 }
 
 impl Charges {
-    /// `gb` gigabytes are moved at each change of region, at `usd_per_hour` dollars of one on-demand hour.
+    /// Moving the data between two regions costs `move_hours` hours of on-demand.
     #[must_use]
-    pub fn moving(trace: &SpotTrace, gb: f64, usd_per_hour: f64) -> Self {
-        let regions: Vec<&str> = trace.zones.iter().map(|zone| region_of(&zone.name)).collect();
-        let cost = gb * BETWEEN_REGIONS_USD_GB / usd_per_hour;
-        let row = |from: &&str| regions.iter().map(|to| if to == from { 0.0 } else { cost }).collect();
-        Self { move_hours: regions.iter().map(row).collect(), price_ratios: Vec::new() }
+    pub fn moving(trace: &SpotTrace, move_hours: f64) -> Self {
+        let names: Vec<&str> = trace.zones.iter().map(|zone| region_of(&zone.name)).collect();
+        let number = |name: &&str| names.iter().position(|other| other == name).unwrap_or(0);
+        Self { regions: names.iter().map(number).collect(), move_hours, price_ratios: Vec::new() }
+    }
+
+    /// The region of each zone, by number.
+    #[must_use]
+    pub fn regions(&self) -> &[usize] {
+        &self.regions
     }
 
     /// The same with spot prices by zone and tick.
@@ -62,16 +69,11 @@ impl Charges {
         Ok(self.with_prices(price_ratios(&PriceHistory::read(path)?, machine_type, from, trace)?))
     }
 
-    /// What moving to each zone costs from where the data is.
+    /// What moving to each zone costs from the region where the data is; nothing while it is nowhere.
     #[must_use]
-    pub fn moves_from(&self, zone: Option<usize>) -> &[f64] {
-        zone.and_then(|zone| self.move_hours.get(zone)).map_or(&[], Vec::as_slice)
-    }
-
-    /// The cheapest move to `zone` from anywhere.
-    #[must_use]
-    pub fn cheapest_way_in(&self, zone: usize) -> f64 {
-        self.move_hours.iter().filter_map(|row| row.get(zone)).copied().reduce(f64::min).unwrap_or(0.0)
+    pub fn moves_from(&self, region: Option<usize>) -> Vec<f64> {
+        let to = |other: &usize| if region.is_none_or(|region| region == *other) { 0.0 } else { self.move_hours };
+        self.regions.iter().map(to).collect()
     }
 
     /// What spot costs in `zone` at `tick`.
@@ -85,6 +87,12 @@ impl Charges {
     pub fn floor(&self, job: &BatchJob) -> f64 {
         self.price_ratios.iter().flatten().copied().reduce(f64::min).unwrap_or(job.price_ratio)
     }
+}
+
+/// What moving `gb` gigabytes between regions costs, in hours of on-demand at `usd_per_hour` dollars each.
+#[must_use]
+pub fn move_hours(gb: f64, usd_per_hour: f64) -> f64 {
+    gb * BETWEEN_REGIONS_USD_GB / usd_per_hour
 }
 
 /// On-demand is taken where it is cheapest, so one of its hours there is the unit at each tick.

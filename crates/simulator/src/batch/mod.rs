@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use planning::spot::BatchJob;
 use serde::Serialize;
 
+use charges::move_hours;
 pub use charges::{Charges, PriceArgs};
 pub use optimum::optimum_cost_hours;
 pub use rivals::{Greedy, UniformProgress};
@@ -84,8 +85,8 @@ pub struct BatchReport {
     pub floor: f64,
     /// Share of the cost that was on-demand; nothing for the optimum, which keeps no schedule.
     pub on_demand_share: Option<f64>,
-    /// Mean starts on an instance, per job.
-    pub changeovers_per_run: f64,
+    /// Mean starts on an instance, per job; nothing for the optimum.
+    pub changeovers_per_run: Option<f64>,
     /// Mean cost by group of zones.
     pub by_zone: Vec<ZoneCost>,
 }
@@ -98,6 +99,9 @@ pub struct ZoneCost {
     /// Mean cost.
     pub cost_ratio: f64,
 }
+
+/// Most jobs of one run.
+const STARTS_MAX: usize = 100_000;
 
 /// Runs every job on the traces of a folder.
 pub fn spot_batch(args: &SpotBatchArgs) -> Result<BatchReport, SimulationError> {
@@ -114,7 +118,7 @@ pub fn spot_batch_on(trace: &SpotTrace, args: &SpotBatchArgs) -> Result<BatchRep
     let mut floor = f64::INFINITY;
     for group in &groups {
         let starts = start_ticks(group, &job, args.starts)?;
-        let charges = Charges::moving(group, args.egress_gb, args.on_demand_usd_hour);
+        let charges = Charges::moving(group, job.move_hours);
         let charges = charges.with_history(&args.prices, group)?;
         floor = floor.min(charges.floor(&job));
         let world = world::BatchWorld { trace: group, job, charges };
@@ -123,6 +127,7 @@ pub fn spot_batch_on(trace: &SpotTrace, args: &SpotBatchArgs) -> Result<BatchRep
         by_zone.push(ZoneCost { zones: names.join(","), cost_ratio: mean_cost(&group_runs) / job.work_hours });
         runs.extend(group_runs);
     }
+    let changeovers = runs.iter().map(|run| run.changeovers).sum::<Option<usize>>();
     Ok(BatchReport {
         policy: args.policy,
         runs: runs.len(),
@@ -130,7 +135,7 @@ pub fn spot_batch_on(trace: &SpotTrace, args: &SpotBatchArgs) -> Result<BatchRep
         cost_ratio: mean_cost(&runs) / job.work_hours,
         floor,
         on_demand_share: on_demand_share(&runs),
-        changeovers_per_run: runs.iter().map(|run| run.changeovers as f64).sum::<f64>() / runs.len() as f64,
+        changeovers_per_run: changeovers.map(|count| count as f64 / runs.len() as f64),
         by_zone,
     })
 }
@@ -151,11 +156,13 @@ fn checked_job(args: &SpotBatchArgs) -> Result<BatchJob, SimulationError> {
         deadline_hours: positive("deadline-hours", args.deadline_hours)?,
         changeover_hours: at_least("changeover-hours", args.changeover_hours, 0.0)?,
         price_ratio: share("price-ratio", args.price_ratio)?,
+        move_hours: move_hours(
+            at_least("egress-gb", args.egress_gb, 0.0)?,
+            positive("on-demand-usd-hour", args.on_demand_usd_hour)?,
+        ),
     };
-    at_least("egress-gb", args.egress_gb, 0.0)?;
-    positive("on-demand-usd-hour", args.on_demand_usd_hour)?;
-    if args.starts == 0 {
-        return Err(SimulationError::argument("starts", "at least one job must start"));
+    if args.starts == 0 || args.starts > STARTS_MAX {
+        return Err(SimulationError::argument("starts", format!("{} is not 1 to {STARTS_MAX} jobs", args.starts)));
     }
     if job.deadline_hours < job.work_hours + job.changeover_hours {
         let cause = format!(

@@ -28,8 +28,8 @@ pub struct BatchRun {
     pub on_demand_hours: Option<f64>,
     /// Whether work was left at the deadline.
     pub missed: bool,
-    /// Starts on an instance.
-    pub changeovers: usize,
+    /// Starts on an instance, where a schedule is known.
+    pub changeovers: Option<usize>,
     /// What was run on, tick by tick.
     pub decisions: Vec<Run>,
 }
@@ -66,14 +66,16 @@ impl BatchWorld<'_> {
     /// Runs one job that starts at tick `start`.
     pub fn run(&self, policy: BatchPolicyName, start: usize) -> BatchRun {
         match policy {
-            BatchPolicyName::Ours => self.replay(&mut Ours(BatchPlanner::new(self.job, self.trace.zones.len())), start),
+            BatchPolicyName::Ours => {
+                self.replay(&mut Ours(BatchPlanner::in_regions(self.job, self.charges.regions())), start)
+            }
             BatchPolicyName::UniformProgress => {
                 self.replay(&mut UniformProgress::new(self.job, self.trace.zones.len()), start)
             }
             BatchPolicyName::Greedy => self.replay(&mut Greedy::new(self.job, self.trace.zones.len()), start),
             BatchPolicyName::Optimum => {
                 let cost_hours = optimum_cost_hours(self.trace, &self.job, &self.charges, start);
-                BatchRun { cost_hours, on_demand_hours: None, missed: false, changeovers: 0, decisions: Vec::new() }
+                BatchRun { cost_hours, on_demand_hours: None, missed: false, changeovers: None, decisions: Vec::new() }
             }
         }
     }
@@ -98,16 +100,16 @@ pub fn replay(
     }
     let end = (start + deadline_ticks(job, trace.tick_s)).min(trace.ticks());
     let mut state = JobState { run: Run::Idle, data_in: None, work_left: job.work_hours, changeover_left: 0.0 };
-    let mut on_demand_hours = 0.0;
+    let (mut on_demand_hours, mut changeovers) = (0.0, 0);
     let mut result =
-        BatchRun { cost_hours: 0.0, on_demand_hours: None, missed: false, changeovers: 0, decisions: Vec::new() };
+        BatchRun { cost_hours: 0.0, on_demand_hours: None, missed: false, changeovers: None, decisions: Vec::new() };
     for tick in start..end {
         let available = available_at(tick);
         let time_left_hours = job.deadline_hours - (tick - start) as f64 * tick_hours;
         let tick_hours = tick_hours.min(time_left_hours);
         policy.observe(&available, trace.tick_s);
         state.lose_preempted(&available);
-        let moves = charges.moves_from(state.data_in);
+        let moves = charges.moves_from(state.data_in.map(|zone| charges.regions()[zone]));
         let price_ratio = |zone| charges.price_ratio(zone, tick, job);
         let price_ratios: Vec<f64> = (0..trace.zones.len()).map(price_ratio).collect();
         let chosen = policy.decide(&BatchSituation {
@@ -117,7 +119,7 @@ pub fn replay(
             tick_hours,
             run: state.run,
             available: &available,
-            move_cost_hours: moves,
+            move_cost_hours: &moves,
             price_ratios: &price_ratios,
         });
         // Asking for spot that is not there gets nothing, whoever asks.
@@ -129,7 +131,8 @@ pub fn replay(
             result.cost_hours += moves.get(zone).copied().unwrap_or(0.0);
             state.data_in = Some(zone);
         }
-        result.changeovers += usize::from(state.switch_to(chosen, job.changeover_hours));
+        changeovers += usize::from(state.switch_to(chosen, job.changeover_hours));
+        result.changeovers = Some(changeovers);
         let paid_hours = state.advance(tick_hours, &price_ratios);
         result.cost_hours += paid_hours;
         on_demand_hours += if chosen == Run::OnDemand { paid_hours } else { 0.0 };

@@ -113,7 +113,7 @@ fn run(
         cost_ratio: mean(|report| report.cost_ratio),
         floor: PRICE_RATIO,
         on_demand_share: None,
-        changeovers_per_run: mean(|report| report.changeovers_per_run),
+        changeovers_per_run: None,
         by_zone: Vec::new(),
     })
 }
