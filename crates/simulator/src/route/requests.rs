@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::gaps::normal;
 use crate::problem::SimulationError;
+use crate::trace::BYTE_ORDER_MARK;
 
 /// Latest timestamp taken in: a year.
 const TIMESTAMP_MAX_MS: f64 = 3.2e10;
@@ -96,11 +97,12 @@ pub fn read_requests(path: &Path) -> Result<Requests, SimulationError> {
     let mut requests = Requests::default();
     for (number, line) in std::io::BufReader::new(file).lines().enumerate() {
         let line = line.map_err(unreadable)?;
+        let line = if number == 0 { line.trim_start_matches(BYTE_ORDER_MARK) } else { &line };
         if line.trim().is_empty() {
             continue;
         }
         let wrong = |cause: String| SimulationError::malformed(path, format!("line {}: {cause}", number + 1));
-        let form: Line = serde_json::from_str(&line).map_err(|error| wrong(error.to_string()))?;
+        let form: Line = serde_json::from_str(line).map_err(|error| wrong(error.to_string()))?;
         if !(0.0..=TIMESTAMP_MAX_MS).contains(&form.timestamp) {
             return Err(wrong(format!("timestamp is {}, not milliseconds from 0", form.timestamp)));
         }

@@ -16,6 +16,7 @@ mod place;
 mod place_limits;
 mod place_relays;
 mod prices;
+mod refused;
 mod route;
 mod scenario;
 mod serve;

@@ -126,6 +126,8 @@ fn ours_is_faster_and_cheaper_than_each_rival_on_seeds_not_fitted_to() {
 fn malformed_requests_are_refused_with_their_line() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let good = r#"{"timestamp":0,"input_length":1,"output_length":1,"hash_ids":[0]}"#;
+    std::fs::write(file.path(), format!("\u{feff}{good}\n")).unwrap();
+    assert_eq!(read_requests(file.path()).unwrap().list().len(), 1);
     for (text, said) in [
         (String::new(), "holds no request"),
         (format!("{good}\nnonsense\n"), "line 2"),
