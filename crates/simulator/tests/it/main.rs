@@ -14,6 +14,7 @@ mod line;
 mod network;
 mod place;
 mod place_limits;
+mod place_names;
 mod place_relays;
 mod prices;
 mod refused;
