@@ -9,6 +9,7 @@ mod bench;
 mod budget;
 mod checkpoint;
 mod clients;
+mod documents;
 mod flows;
 mod line;
 mod network;
