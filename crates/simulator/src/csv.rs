@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use crate::problem::SimulationError;
+use crate::trace::BYTE_ORDER_MARK;
 
 /// One line, cut at its commas.
 #[derive(Debug, Clone, Copy)]
@@ -71,7 +72,7 @@ pub fn rows<'a, const N: usize>(
     let mut lines = bare_rows(path, text, columns);
     let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     // Some publishers begin a file with a byte-order mark.
-    let header: Vec<&str> = first.trim_start_matches('\u{feff}').split(',').map(str::trim).collect();
+    let header: Vec<&str> = first.trim_start_matches(BYTE_ORDER_MARK).split(',').map(str::trim).collect();
     if header != columns {
         let cause = format!("the first line must be {:?}, not {:?}", columns.join(","), header.join(","));
         return Err(SimulationError::malformed(path, cause));

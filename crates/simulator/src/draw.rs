@@ -159,6 +159,7 @@ pub fn generate(args: &GenerateArgs) -> Result<GenerateReport, SimulationError> 
         }
         Drawn::Clients { out, seed, clients, days, mean_rate } => {
             let mean_rate = positive("mean-rate", *mean_rate)?;
+            at_least_one("clients", *clients)?;
             bounded("days", clients.saturating_mul(*days as usize).saturating_mul(144))?;
             write(out, Texts::Folder(made::clients(*clients, *days, mean_rate, *seed)))
         }
@@ -170,6 +171,7 @@ pub fn generate(args: &GenerateArgs) -> Result<GenerateReport, SimulationError> 
 }
 
 fn traces(shape: &SpotWorld, names: &[String], seed: u64) -> Result<Files, SimulationError> {
+    at_least_one("zones", shape.zones)?;
     bounded("ticks", shape.zones.saturating_mul(shape.ticks))?;
     if shape.nodes == 0 {
         return Err(SimulationError::argument("nodes", "a zone that never holds a node is no trace"));
@@ -198,6 +200,13 @@ fn spend(world: &SpendWorld, seed: u64) -> Result<String, SimulationError> {
     }
     if hours == 0 || 24 % hours != 0 {
         return Err(SimulationError::argument("period-hours", format!("{hours} does not divide 24")));
+    }
+    let [spike, drift] = world.unseen();
+    for (flag, change) in [("spike", spike), ("drift", drift)] {
+        if let Some(change) = change {
+            let cause = format!("from day {} on it changes no period of {hours} h in {} days", change.day, world.days);
+            return Err(SimulationError::argument(flag, cause));
+        }
     }
     // 24 rows a period.
     bounded("days", (world.days as usize).saturating_mul(24 * 24))?;
@@ -231,6 +240,10 @@ fn checked_names(names: &[String]) -> Result<usize, SimulationError> {
         return Err(SimulationError::argument("names", format!("{name:?} is there twice")));
     }
     Ok(names.len())
+}
+
+fn at_least_one(flag: &'static str, count: usize) -> Result<(), SimulationError> {
+    if count > 0 { Ok(()) } else { Err(SimulationError::argument(flag, "0 is not 1 or more")) }
 }
 
 fn bounded(flag: &'static str, count: usize) -> Result<(), SimulationError> {

@@ -1,6 +1,7 @@
 //! The price of one transfer, from `planning::egress`.
 
 use clap::Args;
+use planning::egress::tier::MAX_GB;
 use planning::egress::{Bytes, EgressError, Place, cheapest_route, known_regions, schedule};
 use planning::egress::{Ledger, Route};
 use serde::Serialize;
@@ -56,7 +57,14 @@ fn place(flag: &'static str, text: &str) -> Result<Place, SimulationError> {
 }
 
 fn bytes(flag: &'static str, gb: f64) -> Result<Bytes, SimulationError> {
-    Bytes::from_gb(gb).ok_or_else(|| SimulationError::argument(flag, format!("{gb} is not an amount of gigabytes")))
+    Bytes::from_gb(gb).ok_or_else(|| {
+        let cause = if gb > MAX_GB {
+            format!("{gb:e} is over the limit of {MAX_GB:e} gigabytes")
+        } else {
+            format!("{gb} is not an amount of gigabytes")
+        };
+        SimulationError::argument(flag, cause)
+    })
 }
 
 fn unpriced(error: &EgressError, from: &Place) -> SimulationError {

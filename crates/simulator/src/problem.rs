@@ -23,6 +23,16 @@ pub enum SimulationError {
         /// What is wrong, and where.
         cause: String,
     },
+    /// A placement problem has another form than it should, or no answer.
+    #[error("{path}: {cause}", path = path.display())]
+    Placement {
+        /// The problem's file.
+        path: PathBuf,
+        /// What is wrong, or what cannot be kept.
+        cause: String,
+        /// What to do about it.
+        next_step: &'static str,
+    },
     /// A number on the command line makes no sense.
     #[error("--{flag}: {cause}")]
     Argument {
@@ -56,6 +66,7 @@ impl From<SimulationError> for Problem {
             SimulationError::Malformed { .. } => {
                 Self::invalid(cause).next("see docs/data.md for the form of each file")
             }
+            SimulationError::Placement { next_step, .. } => Self::invalid(cause).next(next_step),
             SimulationError::Argument { flag, .. } => Self::invalid(cause).at(flag),
         }
     }

@@ -10,6 +10,9 @@ use crate::problem::SimulationError;
 /// Largest trace file taken in, so that a wrong path cannot fill memory.
 const MAX_FILE_BYTES: u64 = 256 << 20;
 
+/// Says that a file is Unicode, and nothing of its content.
+pub const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// Zones aligned by tick.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SpotTrace {
@@ -120,7 +123,7 @@ fn read_zone(path: &Path) -> Result<(ZoneTrace, f64), SimulationError> {
     Ok((ZoneTrace { name, nodes }, tick_s))
 }
 
-/// Reads a whole text file of bounded size.
+/// Reads a whole text file of bounded size, without the byte-order mark that some editors put first.
 pub fn read_text(path: &Path) -> Result<String, SimulationError> {
     let unreadable = |cause| SimulationError::Unreadable { path: path.to_owned(), cause };
     let size_bytes = fs::metadata(path).map_err(unreadable)?.len();
@@ -130,5 +133,9 @@ pub fn read_text(path: &Path) -> Result<String, SimulationError> {
             format!("{size_bytes} bytes, over the limit of {MAX_FILE_BYTES}"),
         ));
     }
-    fs::read_to_string(path).map_err(unreadable)
+    let mut text = fs::read_to_string(path).map_err(unreadable)?;
+    if text.starts_with(BYTE_ORDER_MARK) {
+        text.drain(..BYTE_ORDER_MARK.len_utf8());
+    }
+    Ok(text)
 }

@@ -4,15 +4,16 @@ use domain::Money;
 
 /// Bytes of a gigabyte as clouds bill it: 2³⁰.
 const BYTES_PER_GB: i128 = 1 << 30;
-/// Largest amount in gigabytes that is priced: a zettabyte.
-const MAX_GB: f64 = 1e12;
+/// Largest amount in gigabytes that is priced: ten exabytes, of which whole bytes are counted without overflow.
+pub const MAX_GB: f64 = 1e10;
 
 /// An amount of data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Bytes(pub u64);
 
 impl Bytes {
-    /// The nearest whole bytes to an amount in gigabytes of 2³⁰ bytes; nothing for what is negative, not finite or absurd.
+    /// The nearest whole bytes to an amount in gigabytes of 2³⁰ bytes; nothing for what is negative, not finite or over
+    /// [`MAX_GB`].
     #[must_use]
     pub fn from_gb(gb: f64) -> Option<Self> {
         ((0.0..=MAX_GB).contains(&gb)).then(|| Self((gb * BYTES_PER_GB as f64).round().min(u64::MAX as f64) as u64))

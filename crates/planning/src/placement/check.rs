@@ -38,6 +38,7 @@ pub(super) fn check(problem: &Problem) -> Result<Links, PlacementError> {
         }
     }
     settings(problem)?;
+    places(problem)?;
     tasks(problem)?;
     offers(problem)?;
     let index = names("task", problem.tasks.iter().map(|task| task.name.as_str()))?;
@@ -66,6 +67,43 @@ fn settings(problem: &Problem) -> Result<(), PlacementError> {
         amount(&format!("egress[{at}].usd_per_gb"), row.usd_per_gb)?;
     }
     Ok(())
+}
+
+/// Every place is written like one; whether anything lies there is not asked.
+fn places(problem: &Problem) -> Result<(), PlacementError> {
+    for (at, quota) in problem.quotas.iter().enumerate().filter(|(_, quota)| !quota.place.is_empty()) {
+        place(&quota.place, || format!("quotas[{at}].place"))?;
+    }
+    for (at, name) in problem.outages.iter().enumerate() {
+        place(name, || format!("outages[{at}]"))?;
+    }
+    for (at, relay) in problem.relays.iter().enumerate() {
+        place(&relay.place, || format!("relays[{at}].place"))?;
+    }
+    for (at, row) in problem.egress.iter().enumerate() {
+        place(&row.from, || format!("egress[{at}].from"))?;
+        place(&row.to, || format!("egress[{at}].to"))?;
+    }
+    for (at, pair) in problem.bandwidth.pairs.iter().enumerate() {
+        place(&pair.from, || format!("bandwidth.pairs[{at}].from"))?;
+        place(&pair.to, || format!("bandwidth.pairs[{at}].to"))?;
+    }
+    for (at, task) in problem.tasks.iter().enumerate() {
+        for data in task.inputs.iter().chain(&task.outputs) {
+            place(&data.place, || format!("tasks[{at}].inputs and outputs: place"))?;
+        }
+    }
+    Ok(())
+}
+
+/// One to three parts between colons, none of them empty or with a space.
+fn place(text: &str, field: impl FnOnce() -> String) -> Result<(), PlacementError> {
+    let is_plain = |part: &str| !part.is_empty() && !part.contains(char::is_whitespace);
+    if text.split(':').count() <= 3 && text.split(':').all(is_plain) {
+        Ok(())
+    } else {
+        Err(PlacementError::Place { field: field(), value: text.to_owned() })
+    }
 }
 
 fn tasks(problem: &Problem) -> Result<(), PlacementError> {

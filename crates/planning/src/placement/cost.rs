@@ -197,7 +197,9 @@ fn cheapest_of_each(row: &[Result<i64, Rejection>], label_of: &[Label]) -> FxHas
     kept
 }
 
-fn no_offer(task: &Task, row: &[Result<i64, Rejection>]) -> PlacementError {
+/// That no offer of a task's row of costs is allowed, with how many fell to each reason.
+#[must_use]
+pub fn no_offer(task: &Task, row: &[Result<i64, Rejection>]) -> PlacementError {
     let mut counts = std::collections::BTreeMap::new();
     for reason in row.iter().filter_map(|cost| cost.err()) {
         *counts.entry(reason).or_insert(0_usize) += 1;

@@ -15,6 +15,16 @@ pub enum PlacementError {
         /// What it must be.
         wanted: &'static str,
     },
+    /// A place is not written like one.
+    #[error(
+        "{field} is {value:?}, which is no place: write cloud, cloud:region or cloud:region:zone, like aws:us-east-1"
+    )]
+    Place {
+        /// Which, like `outages[2]`.
+        field: String,
+        /// What it is.
+        value: String,
+    },
     /// Two tasks, or two offers, share a name.
     #[error("{kind} {name:?} is there twice")]
     Twice {

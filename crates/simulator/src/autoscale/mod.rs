@@ -12,7 +12,7 @@ pub use rates::{Between, Rates, read_rates};
 pub use rivals::{Knative, Oracle, SkyServe};
 pub use world::{Ours, ScaleRun, ScalingPolicy, View, replay};
 
-use crate::problem::{SimulationError, at_least, positive};
+use crate::problem::{SimulationError, at_least, positive, share};
 
 /// Who decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
@@ -79,7 +79,7 @@ const MAX_PEAK_REPLICAS: f64 = 1e6;
 pub fn autoscale(args: &AutoscaleArgs) -> Result<ScaleReport, SimulationError> {
     let per_replica = positive("rps-per-replica", args.rps_per_replica)?;
     let cold_start_s = at_least("cold-start-seconds", args.cold_start_seconds, 0.0)?;
-    let allowed = positive("over-capacity-share", args.over_capacity_share)?.min(1.0);
+    let allowed = share("over-capacity-share", positive("over-capacity-share", args.over_capacity_share)?)?;
     let rates = read_rates(&args.rates, args.between)?;
     if rates.peak() / per_replica > MAX_PEAK_REPLICAS {
         let cause = format!("the peak rate of {} would need over {MAX_PEAK_REPLICAS} replicas", rates.peak());

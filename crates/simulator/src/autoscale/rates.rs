@@ -24,6 +24,8 @@ pub struct Rates {
     samples: Vec<(f64, f64)>,
 }
 
+/// Longest file, seconds from its first sample: 400 days. The world counts seconds one by one.
+const SPAN_MAX_S: f64 = 400.0 * 86_400.0;
 const COLUMNS: [&str; 4] = ["model", "t_seconds", "requests_per_second_total", "active_clients"];
 
 impl Rates {
@@ -106,6 +108,11 @@ pub fn read_rates(path: &Path, between: Between) -> Result<Rates, SimulationErro
         let sample = (number(seconds, COLUMNS[1])?, number(rate, COLUMNS[2])?);
         if samples.last().is_some_and(|before| before.0 >= sample.0) {
             return Err(wrong(format!("t_seconds {seconds} does not come after the line before")));
+        }
+        if samples.first().is_some_and(|first| sample.0 - first.0 > SPAN_MAX_S) {
+            return Err(wrong(format!(
+                "t_seconds {seconds} is over 400 days after the first sample, the longest that is taken"
+            )));
         }
         samples.push(sample);
     }

@@ -102,6 +102,20 @@ impl SpendWorld {
         Spend { period_s: f64::from(86_400 / per_day), dimensions, periods }
     }
 
+    /// The spike and the drift, where they would change nothing: they begin after the last period, or a spike ends before one begins.
+    #[must_use]
+    pub fn unseen(&self) -> [Option<&Change>; 2] {
+        let period_days = f64::from(self.period_hours) / 24.0;
+        let last_day = f64::from(self.days) - period_days;
+        let is_unseen = |change: &&Change| {
+            let first_day = (change.day / period_days).ceil() * period_days;
+            first_day > last_day || first_day - change.day >= SPIKE_DAYS
+        };
+        // A drift begins with nothing.
+        let is_late = |change: &&Change| change.day >= last_day;
+        [self.spike.as_ref().filter(is_unseen), self.drift.as_ref().filter(is_late)]
+    }
+
     /// What spend with `values` is of its usual on `day`.
     fn factor(&self, values: &[String], day: f64) -> f64 {
         let touches = |change: &Change| {

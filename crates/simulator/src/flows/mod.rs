@@ -28,6 +28,7 @@ pub use policy::{FlowPolicy, LeastLoaded, Nearest, Ours, Purpose, RoundRobin, Vi
 pub use replay::{Scaling, replay};
 pub use world::{Link, Outage, Region, World, parse_world, read_world};
 
+use self::world::FIGURE_MAX;
 use crate::network::{Filled, Network};
 use crate::outage::LostRegion;
 use crate::problem::{SimulationError, at_least, positive};
@@ -139,6 +140,7 @@ pub struct FlowReport {
 
 /// Most steps of a run, so that a typing error ends.
 const STEPS_MAX: f64 = 1e6;
+const HOURS_OF_A_YEAR: f64 = 8_760.0;
 
 /// Runs the whole time.
 pub fn flows(args: &FlowArgs) -> Result<FlowReport, SimulationError> {
@@ -154,6 +156,12 @@ pub fn flows(args: &FlowArgs) -> Result<FlowReport, SimulationError> {
 /// The world that the arguments speak of.
 pub fn staged(args: &FlowArgs) -> Result<World, SimulationError> {
     let rate = args.requests_per_second.map(|rate| positive("requests-per-second", rate)).transpose()?;
+    if let Some(rate) = rate.filter(|rate| *rate > FIGURE_MAX) {
+        return Err(SimulationError::argument(
+            "requests-per-second",
+            format!("{rate:e} is over the limit of {FIGURE_MAX:e}"),
+        ));
+    }
     let mut world = match &args.world {
         Some(path) => read_world(path)?,
         None if (1..=atlas::REGIONS.len()).contains(&args.regions) => {
@@ -181,9 +189,12 @@ pub fn staged(args: &FlowArgs) -> Result<World, SimulationError> {
 /// Seconds to simulate and of a step.
 pub fn span(args: &FlowArgs) -> Result<(f64, f64), SimulationError> {
     let (span_s, step_s) = (positive("hours", args.hours)? * 3_600.0, positive("step-seconds", args.step_seconds)?);
-    if !(1.0..=STEPS_MAX).contains(&(span_s / step_s)) {
+    let steps = span_s / step_s;
+    if !(1.0..=STEPS_MAX).contains(&steps) {
         let cause = format!("{span_s} s in steps of {step_s} s are not 1 to {STEPS_MAX} steps");
-        return Err(SimulationError::argument("step-seconds", cause));
+        // More than a year is more likely the mistake than the step.
+        let is_long = steps > STEPS_MAX && args.hours > HOURS_OF_A_YEAR;
+        return Err(SimulationError::argument(if is_long { "hours" } else { "step-seconds" }, cause));
     }
     Ok((span_s, step_s))
 }

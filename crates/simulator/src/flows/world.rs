@@ -14,7 +14,7 @@ use crate::trace::read_text;
 /// Most regions of a world: every step looks at each pair.
 const REGIONS_MAX: usize = 200;
 /// Largest figure of a world; keeps sums of a day far from overflow.
-const FIGURE_MAX: f64 = 1e12;
+pub(super) const FIGURE_MAX: f64 = 1e12;
 /// There and back for 1,000 km. Light in fibre needs 10 ms and cables make detours: the median of the pairs of
 /// Skyplane's latency grid that are over 500 km apart (skyplane-project/skyplane, 2022) is 18 ms.
 pub const RTT_MS_PER_1000_KM: f64 = 18.0;
@@ -328,6 +328,11 @@ fn at_least(name: &str, value: f64, least: f64) -> Result<(), String> {
     if (least..=FIGURE_MAX).contains(&value) {
         Ok(())
     } else {
-        Err(format!("{name} is {value}, not a number of at least {least}"))
+        let wanted = match least {
+            _ if value > FIGURE_MAX => format!("over the limit of {FIGURE_MAX:e}"),
+            f64::MIN_POSITIVE => "not a number above zero".to_owned(),
+            least => format!("not a number of at least {least}"),
+        };
+        Err(format!("{name} is {value}, {wanted}"))
     }
 }

@@ -5,6 +5,7 @@
 //! offer by itself: no collapse by place, no classes of rates.
 
 use microlp::{ComparisonOp, OptimizationDirection, Problem as Programme, Variable};
+use planning::placement::cost::no_offer;
 use planning::placement::{Costs, Problem};
 
 /// The offers a task may run on, each with its variable.
@@ -22,12 +23,12 @@ const MOST_PAIRS: usize = 1_000_000;
 pub fn solve(problem: &Problem, costs: &Costs) -> Result<Vec<usize>, String> {
     let mut programme = Programme::new(OptimizationDirection::Minimize);
     let mut chosen: Vec<Vec<(usize, Variable)>> = Vec::with_capacity(costs.task.len());
-    for row in &costs.task {
+    for (task, row) in problem.tasks.iter().zip(&costs.task) {
         let allowed = row.iter().enumerate().filter_map(|(offer, cost)| Some((offer, cost.ok()?)));
         let variables: Vec<(usize, Variable)> =
             allowed.map(|(offer, cost)| (offer, programme.add_binary_var(dollars(cost)))).collect();
         if variables.is_empty() {
-            return Err("a task has no offer".to_owned());
+            return Err(no_offer(task, row).to_string());
         }
         let sum: Vec<(Variable, f64)> = variables.iter().map(|(_, variable)| (*variable, 1.0)).collect();
         programme.add_constraint(&sum, ComparisonOp::Eq, 1.0);
@@ -63,7 +64,13 @@ pub fn solve(problem: &Problem, costs: &Costs) -> Result<Vec<usize>, String> {
         let row: Vec<(Variable, f64)> = together.iter().flat_map(takes).filter(|(_, units)| *units > 0.0).collect();
         programme.add_constraint(&row, ComparisonOp::Le, f64::from(quota.limit));
     }
-    let solution = programme.solve().map_err(|error| error.to_string())?;
+    let solution = programme.solve().map_err(|error| match error {
+        // The other constraints always leave a plan.
+        microlp::Error::Infeasible => {
+            "no plan keeps the quotas that tasks share and the budget of the whole".to_owned()
+        }
+        other => other.to_string(),
+    })?;
     let solution = solution.into_solution().map_err(|error| format!("{error:?}"))?;
     let offer = |variables: &Vec<(usize, Variable)>| {
         let most = variables.iter().max_by(|a, b| solution.var_value(a.1).total_cmp(&solution.var_value(b.1)));

@@ -3,10 +3,10 @@
 mod ilp;
 mod reprice;
 pub mod trial;
+mod unmatched;
 pub mod world;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -18,9 +18,11 @@ use serde::Serialize;
 
 pub use self::ilp::solve as solve_as_ilp;
 pub use self::reprice::{Repriced, reprice};
+pub use self::unmatched::unmatched;
 use crate::network::Network;
 use crate::prices::{Date, PriceHistory};
 use crate::problem::SimulationError;
+use crate::trace::read_text;
 
 /// `simulate place`.
 #[derive(Debug, Clone, Args)]
@@ -73,6 +75,9 @@ pub struct PlaceReport {
     /// Offers whose price is that of `--price-history`, in order of the problem.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub repriced: Vec<Repriced>,
+    /// Names in quotas, outages, `hours_on` and price rows that are those of nothing in the problem.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unmatched: Vec<String>,
     /// The answer to `--why-not`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why_not: Option<String>,
@@ -111,6 +116,7 @@ pub struct BindingReport {
 /// Solves a problem file.
 pub fn place(args: &PlaceArgs) -> Result<PlaceReport, SimulationError> {
     let mut problem = read_problem(&args.problem)?;
+    let unmatched = unmatched(&problem);
     if let Some(network) = args.network.as_deref().map(Network::read).transpose()? {
         network.extend(&mut problem);
     }
@@ -118,7 +124,7 @@ pub fn place(args: &PlaceArgs) -> Result<PlaceReport, SimulationError> {
         (Some(path), Some(date)) => reprice(&mut problem, &PriceHistory::read(path)?, date)?,
         _ => Vec::new(),
     };
-    let at_fault = |error: PlacementError| SimulationError::malformed(&args.problem, error.to_string());
+    let at_fault = |error: PlacementError| at_fault(&args.problem, &error);
     let started = Instant::now();
     let mut report = match args.solver {
         Solver::Ours => {
@@ -140,27 +146,46 @@ pub fn place(args: &PlaceArgs) -> Result<PlaceReport, SimulationError> {
                 binding: binding.collect(),
                 rejected: names.zip(found.rejected).collect(),
                 repriced: Vec::new(),
+                unmatched: Vec::new(),
                 why_not: None,
             }
         }
         Solver::Ilp => ilp_report(&problem, &args.problem)?,
     };
-    report.repriced = repriced;
+    (report.repriced, report.unmatched) = (repriced, unmatched);
     report.why_not = args.why_not.as_deref().map(|asked| explain(&problem, asked, &args.problem)).transpose()?;
     Ok(report)
 }
 
 /// Reads a problem file.
 pub fn read_problem(path: &Path) -> Result<Problem, SimulationError> {
-    let text =
-        fs::read_to_string(path).map_err(|cause| SimulationError::Unreadable { path: path.to_owned(), cause })?;
-    serde_json::from_str(&text).map_err(|error| SimulationError::malformed(path, error.to_string()))
+    let wrong = |error: serde_json::Error| wrong(path, error.to_string(), FORM);
+    serde_json::from_str(&read_text(path)?).map_err(wrong)
+}
+
+/// What to do about a problem of another form, and about one without an answer.
+const FORM: &str = "see docs/placement.md for the form of a problem";
+const LOOSEN: &str = "loosen what the message names, or add offers; docs/placement.md says what each constraint means";
+
+fn wrong(path: &Path, cause: String, next_step: &'static str) -> SimulationError {
+    SimulationError::Placement { path: path.to_owned(), cause, next_step }
+}
+
+fn at_fault(path: &Path, error: &PlacementError) -> SimulationError {
+    let has_no_answer = matches!(
+        error,
+        PlacementError::NoOffer { .. }
+            | PlacementError::OverBudget { .. }
+            | PlacementError::OverQuota { .. }
+            | PlacementError::GaveUp { .. }
+    );
+    wrong(path, error.to_string(), if has_no_answer { LOOSEN } else { FORM })
 }
 
 fn ilp_report(problem: &Problem, path: &Path) -> Result<PlaceReport, SimulationError> {
     let started = Instant::now();
-    let costs = Costs::new(problem).map_err(|error| SimulationError::malformed(path, error.to_string()))?;
-    let offers = ilp::solve(problem, &costs).map_err(|cause| SimulationError::malformed(path, cause))?;
+    let costs = Costs::new(problem).map_err(|error| at_fault(path, &error))?;
+    let offers = ilp::solve(problem, &costs).map_err(|cause| wrong(path, cause, LOOSEN))?;
     let seconds = started.elapsed().as_secs_f64();
     let plan = Plan::new(problem, &costs, offers);
     let objective = plan.objective;
@@ -172,6 +197,7 @@ fn ilp_report(problem: &Problem, path: &Path) -> Result<PlaceReport, SimulationE
         binding: Vec::new(),
         rejected: BTreeMap::new(),
         repriced: Vec::new(),
+        unmatched: Vec::new(),
         why_not: None,
     })
 }
@@ -195,7 +221,7 @@ fn explain(problem: &Problem, asked: &str, path: &Path) -> Result<String, Simula
     };
     let answer = placement::why_not(problem, task, offer).map_err(|error| match error {
         PlacementError::Unknown { .. } => SimulationError::argument("why-not", error.to_string()),
-        other => SimulationError::malformed(path, other.to_string()),
+        other => at_fault(path, &other),
     })?;
     Ok(match answer {
         WhyNot::Rejected(reason) => {

@@ -29,6 +29,7 @@ pub use lengths::Lengths;
 pub use policy::{Asked, LeastOutstanding, Ours, PrefixHash, RoundRobin, RoutePolicy, Seen, chance};
 pub use replay::{RouteRun, replay};
 pub use requests::{Conversations, Request, Requests, read_requests};
+use requests::{DRAWN_BLOCKS_MAX, DRAWN_MAX};
 pub use world_file::{Outage, Region, Replica, World, parse_world, read_world};
 
 use crate::network::{Filled, Network};
@@ -55,7 +56,7 @@ pub struct RouteArgs {
     /// JSON lines of timestamp (ms), input_length, output_length, hash_ids.
     #[arg(long, required_unless_present_any = ["generate", "clients"], conflicts_with = "generate")]
     pub requests: Option<PathBuf>,
-    /// Draw so many requests instead of reading them.
+    /// Draw so many requests instead of reading them, at most 50,000,000.
     #[arg(long)]
     pub generate: Option<usize>,
     /// Draw the requests of clients instead: a folder of one CSV a client, without a line of names, of t_seconds, rate, cv,
@@ -124,20 +125,22 @@ pub struct RouteReport {
     pub requests: usize,
     /// Share of them that were answered to the end.
     pub completed_share: f64,
-    /// Mean time from a request's arrival to its first token, at the client's gateway.
-    pub mean_ttft_s: f64,
-    /// Half of all were faster.
-    pub p50_ttft_s: f64,
-    /// 99 of 100 were faster.
-    pub p99_ttft_s: f64,
-    /// What the answers used: a replica's price for the time of reading, and a slot's share of it for the time of
-    /// answering; and bytes between regions.
+    /// Mean time from a request's arrival to its first token, at the client's gateway; null where none saw one.
+    pub mean_ttft_s: Option<f64>,
+    /// Half of all were faster; null where none saw a token.
+    pub p50_ttft_s: Option<f64>,
+    /// 99 of 100 were faster; null where none saw a token.
+    pub p99_ttft_s: Option<f64>,
+    /// What the answers used: a replica's whole price for the time of reading, and a slot's share of it for the time of
+    /// answering; and bytes between regions. A replica answers while it reads, and then is charged for both, so that this can
+    /// exceed `rental_usd`: a measure of what was used, for comparing policies, not a bill.
     pub usd: f64,
     /// What all replicas cost from the first arrival to the last answer, used or not.
     pub rental_usd: f64,
     /// Share of prompt blocks that were found in a cache.
     pub prefix_hit_share: f64,
-    /// Requests larger than a replica's memory.
+    /// Requests whose prompt is larger than the memory of every replica that may serve them, or which with their answer
+    /// are larger than that of the replica they came to.
     pub too_large: u64,
     /// Requests that nobody might serve in time.
     pub unserved: u64,
@@ -161,21 +164,18 @@ pub struct RouteReport {
 
 impl RouteReport {
     fn new(policy: RoutePolicyName, requests: usize, mut run: RouteRun, took_s: f64) -> Self {
-        let mean = run.ttft_s.iter().map(|ttft| f64::from(*ttft)).sum::<f64>() / run.ttft_s.len().max(1) as f64;
+        let sum = run.ttft_s.iter().map(|ttft| f64::from(*ttft)).sum::<f64>();
+        let mean_ttft_s = (!run.ttft_s.is_empty()).then(|| sum / run.ttft_s.len() as f64);
         let mut quantile = |share: f64| {
             let at = ((run.ttft_s.len() as f64 * share).ceil() as usize).saturating_sub(1);
-            if at < run.ttft_s.len() {
-                f64::from(*run.ttft_s.select_nth_unstable_by(at, f32::total_cmp).1)
-            } else {
-                0.0
-            }
+            (at < run.ttft_s.len()).then(|| f64::from(*run.ttft_s.select_nth_unstable_by(at, f32::total_cmp).1))
         };
         let (p50_ttft_s, p99_ttft_s) = (quantile(0.5), quantile(0.99));
         Self {
             policy,
             requests,
             completed_share: run.completed as f64 / requests.max(1) as f64,
-            mean_ttft_s: mean,
+            mean_ttft_s,
             p50_ttft_s,
             p99_ttft_s,
             usd: run.usd,
@@ -254,16 +254,25 @@ fn requests(args: &RouteArgs, block_tokens: u32) -> Result<(Requests, Option<Dra
 }
 
 fn conversations(args: &RouteArgs, block_tokens: u32) -> Result<Requests, SimulationError> {
+    let asked = args.generate.unwrap_or_default();
+    if !(1..=DRAWN_MAX).contains(&asked) {
+        let cause = format!("{asked} requests are not 1 to the limit of {DRAWN_MAX}");
+        return Err(SimulationError::argument("generate", cause));
+    }
     let shape = Conversations {
-        requests: args.generate.unwrap_or_default(),
+        requests: asked,
         per_second: positive("rate", args.rate)?,
         turn_tokens: positive("turn-tokens", args.turn_tokens)?,
         output_tokens: positive("output-tokens", args.output_tokens)?,
         block_tokens,
         ..Conversations::default()
     };
-    if shape.requests == 0 {
-        return Err(SimulationError::argument("generate", "there is nothing to route"));
+    let requests = shape.generate(args.seed);
+    if requests.list().len() < asked {
+        let cause = format!(
+            "the prompts have more than the limit of {DRAWN_BLOCKS_MAX} blocks: draw fewer requests or smaller --turn-tokens"
+        );
+        return Err(SimulationError::argument("generate", cause));
     }
-    Ok(shape.generate(args.seed))
+    Ok(requests)
 }

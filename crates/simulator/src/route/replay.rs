@@ -22,7 +22,7 @@ pub struct RouteRun {
     pub ttft_s: Vec<f32>,
     /// Answered to the end.
     pub completed: u64,
-    /// Larger than a replica's memory.
+    /// Larger than the memory of every replica that may serve them, or with their answer than that of the one they came to.
     pub too_large: u64,
     /// Nobody might serve them for as long as the world's patience.
     pub unserved: u64,
@@ -230,6 +230,12 @@ impl Replay<'_> {
             let memory_tokens = u64::from(replica.kv_blocks) * u64::from(self.world.block_tokens);
             seen.fits = u64::from(request.input_tokens) <= memory_tokens;
             seen.network_seconds = 2.0 * self.world.one_way_us[live.origin as usize][replica.region] as f64 / US;
+        }
+        let mut allowed = self.seen.iter().filter(|seen| seen.is_resident).peekable();
+        if allowed.peek().is_some() && allowed.all(|seen| !seen.fits) {
+            self.run.too_large += 1;
+            self.forget(place);
+            return;
         }
         let blocks = self.requests.blocks(&request);
         let asked = Asked { at_us, input_tokens: request.input_tokens, blocks };

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::gaps::normal;
 use crate::problem::SimulationError;
+use crate::trace::BYTE_ORDER_MARK;
 
 /// Latest timestamp taken in: a year.
 const TIMESTAMP_MAX_MS: f64 = 3.2e10;
@@ -96,11 +97,12 @@ pub fn read_requests(path: &Path) -> Result<Requests, SimulationError> {
     let mut requests = Requests::default();
     for (number, line) in std::io::BufReader::new(file).lines().enumerate() {
         let line = line.map_err(unreadable)?;
+        let line = if number == 0 { line.trim_start_matches(BYTE_ORDER_MARK) } else { &line };
         if line.trim().is_empty() {
             continue;
         }
         let wrong = |cause: String| SimulationError::malformed(path, format!("line {}: {cause}", number + 1));
-        let form: Line = serde_json::from_str(&line).map_err(|error| wrong(error.to_string()))?;
+        let form: Line = serde_json::from_str(line).map_err(|error| wrong(error.to_string()))?;
         if !(0.0..=TIMESTAMP_MAX_MS).contains(&form.timestamp) {
             return Err(wrong(format!("timestamp is {}, not milliseconds from 0", form.timestamp)));
         }
@@ -153,18 +155,23 @@ impl Default for Conversations {
 
 /// Conversations that may still be gone on with.
 const OPEN_MAX: usize = 512;
+/// Most requests drawn.
+pub const DRAWN_MAX: usize = 50_000_000;
+/// Most blocks of all drawn prompts together: four gigabytes of names.
+pub const DRAWN_BLOCKS_MAX: usize = 500_000_000;
 /// Longest prompt drawn.
 const PROMPT_MAX_TOKENS: f64 = 120_000.0;
 
 impl Conversations {
-    /// The load that this shape gives with `seed`: Poisson arrivals, of which one in ten brings a small crowd.
+    /// The load that this shape gives with `seed`: Poisson arrivals, of which one in ten brings a small crowd. Fewer requests than
+    /// asked for where [`DRAWN_MAX`] or [`DRAWN_BLOCKS_MAX`] ends it.
     #[must_use]
     pub fn generate(&self, seed: u64) -> Requests {
         let mut rng = StdRng::seed_from_u64(seed);
         let mut requests = Requests::default();
         let mut open: Vec<(f64, Vec<u64>)> = Vec::new();
         let (mut at_s, mut crowd, mut next_block) = (0.0_f64, 0_u32, 1_u64);
-        for _ in 0..self.requests {
+        for _ in 0..self.requests.min(DRAWN_MAX) {
             if crowd == 0 {
                 let gap = -rng.random_range(f64::MIN_POSITIVE..1.0_f64).ln();
                 // A crowd of one to nine on average five, one time in ten: 1.4 requests an arrival.
@@ -187,7 +194,8 @@ impl Conversations {
                 next_block += 1;
             }
             let output = (-rng.random_range(f64::MIN_POSITIVE..1.0_f64).ln() * self.output_tokens).max(1.0);
-            if !requests.push((at_s * 1e6) as u64, tokens as u32, output as u32, &blocks) {
+            let is_full = requests.blocks.len() + blocks.len() > DRAWN_BLOCKS_MAX;
+            if is_full || !requests.push((at_s * 1e6) as u64, tokens as u32, output as u32, &blocks) {
                 break;
             }
             // A new conversation takes the place of an old one, which so comes to its end.

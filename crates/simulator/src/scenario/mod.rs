@@ -144,6 +144,9 @@ fn told(scenario: &Scenario, figures: &[(usize, String, Value)]) -> Result<Scena
 /// A number of a report, by the names of the fields that lead to it.
 fn figure(report: &Value, path: &str) -> Result<f64, String> {
     let found = path.split('.').try_fold(report, |value, name| value.get(name));
+    if found.is_some_and(Value::is_null) {
+        return Err(format!("{path:?} is null in this run"));
+    }
     found.and_then(Value::as_f64).ok_or_else(|| {
         let known = report.as_object().into_iter().flatten();
         let mut numbers: Vec<&str> =

@@ -85,6 +85,7 @@ fn a_malformed_file_is_refused_with_its_line() {
         (format!("{header}\nm,0,1,1\nm,0,2,1\n"), "does not come after"),
         (format!("{header}\nm,0,1,1\nother,60,2,1\n"), "second model"),
         (format!("{header}\nm,0,1\n"), "3 columns"),
+        (format!("{header}\nm,0,5,1\nm,1e12,9,1\n"), "line 3: t_seconds 1e12 is over 400 days"),
     ] {
         std::fs::write(file.path(), &text).unwrap();
         let cause = read_rates(file.path(), Between::Linear).unwrap_err().to_string();

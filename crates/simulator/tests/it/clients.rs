@@ -251,6 +251,6 @@ fn whoever_has_no_data_draws_it_and_routes_it() {
         assert!(cause.contains(said), "{rest}: {cause}");
     }
     assert!(here("generate clients --out DIR/clients").unwrap_err().contains("is there already"));
-    assert!(here("generate clients --out DIR/x --clients 0").unwrap_err().contains("--days"));
+    assert!(here("generate clients --out DIR/x --clients 0").unwrap_err().contains("--clients"));
     assert!(here("generate lengths --out DIR/x --requests 0").unwrap_err().contains("--requests"));
 }

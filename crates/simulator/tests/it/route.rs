@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::line::simulate;
 use planning::balance::ForecastWeights;
 use proptest::prelude::*;
 use simulator::route::{
@@ -125,6 +126,8 @@ fn ours_is_faster_and_cheaper_than_each_rival_on_seeds_not_fitted_to() {
 fn malformed_requests_are_refused_with_their_line() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let good = r#"{"timestamp":0,"input_length":1,"output_length":1,"hash_ids":[0]}"#;
+    std::fs::write(file.path(), format!("\u{feff}{good}\n")).unwrap();
+    assert_eq!(read_requests(file.path()).unwrap().list().len(), 1);
     for (text, said) in [
         (String::new(), "holds no request"),
         (format!("{good}\nnonsense\n"), "line 2"),
@@ -153,4 +156,34 @@ fn a_malformed_world_is_refused_with_its_reason() {
         let cause = parse_world(&good.replacen(from, to, 1), None).unwrap_err();
         assert!(cause.contains(said), "{to}: {cause}");
     }
+}
+
+/// What one drawn or read load comes to in the world of three regions.
+fn routed(words: &str, folder: &Path) -> Result<serde_json::Value, String> {
+    let world = include_str!("../../worlds/three-regions.toml");
+    std::fs::write(folder.join("world.toml"), world).unwrap();
+    simulate(&format!("route --world DIR/world.toml --policy ours {words}"), folder)
+}
+
+#[test]
+fn what_fits_no_replica_is_too_large_at_once_and_nothing_served_has_no_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = r#"{"timestamp":0,"input_length":2000000,"output_length":5,"hash_ids":[]}"#;
+    std::fs::write(folder.path().join("r.jsonl"), line).unwrap();
+    let report = routed("--requests DIR/r.jsonl", folder.path()).unwrap();
+    assert_eq!((&report["too_large"], &report["unserved"]), (&1.into(), &0.into()), "{report}");
+    assert_eq!(report["span_s"], 0.0);
+    for figure in ["mean_ttft_s", "p50_ttft_s", "p99_ttft_s"] {
+        assert!(report[figure].is_null(), "{report}");
+    }
+}
+
+#[test]
+fn a_drawn_load_is_bounded() {
+    let folder = tempfile::tempdir().unwrap();
+    for count in ["0", "99999999999"] {
+        let cause = routed(&format!("--generate {count}"), folder.path()).unwrap_err();
+        assert!(cause.contains("--generate") && cause.contains("the limit of 50000000"), "{cause}");
+    }
+    assert!(routed("--generate 50", folder.path()).unwrap()["mean_ttft_s"].is_number());
 }

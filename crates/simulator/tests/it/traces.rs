@@ -42,6 +42,8 @@ fn what_is_wrong_with_a_file_is_said_with_its_name() {
         let said = read_spot_traces(folder.path()).unwrap_err().to_string();
         assert!(said.contains("zone.json") && said.contains(cause), "{said}");
     }
+    let marked = folder_with(&[("zone.json", &format!("\u{feff}{UP}"))]);
+    assert_eq!(read_spot_traces(marked.path()).unwrap().ticks(), 12);
     let uneven = folder_with(&[("a.json", UP), ("b.json", r#"{"metadata":{"gap_seconds":60},"data":[1]}"#)]);
     assert!(read_spot_traces(uneven.path()).unwrap_err().to_string().contains("unlike the other files"));
     assert!(read_spot_traces(folder_with(&[]).path()).unwrap_err().to_string().contains("no .json"));
