@@ -241,6 +241,10 @@ class Plane:
         """The items of a list of the REST API."""
         return self.get(path)["items"]
 
+    def deployments(self) -> list[str]:
+        """The names of all deployments."""
+        return [deployment["name"] for deployment in self.list("/v1/deployments")]
+
     def rest(self, method: str, path: str, body: Any = None, token: str | None = None) -> tuple[int, Any]:
         """One call of the control plane's REST API: status and parsed body."""
         return call(method, self.control + path, body, self.secret(ADMIN_TOKEN) if token is None else token)

@@ -22,6 +22,7 @@ def tide(plane: Plane) -> Iterator[str]:
     plane.wait_ready(TIDE, 1)
     yield TIDE
     plane.mcp("delete", "--deployment", TIDE, "--yes")
+    wait_for("the deployment is gone", lambda: TIDE not in plane.deployments())
 
 
 def ask(plane: Plane, retries: int = 0) -> str | None:

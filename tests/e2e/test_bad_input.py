@@ -18,8 +18,7 @@ from plane import Plane, demo_model
 def everything(plane: Plane) -> str:
     """What is registered and deployed, as one text to compare."""
     paths = ("/v1/models", "/v1/environments")
-    names = [deployment["name"] for deployment in plane.list("/v1/deployments")]
-    return json.dumps([plane.get(path) for path in paths] + [names])
+    return json.dumps([plane.get(path) for path in paths] + [plane.deployments()])
 
 
 @pytest.fixture

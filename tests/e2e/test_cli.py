@@ -20,12 +20,9 @@ def cat(plane: Plane) -> Iterator[str]:
     plane.mcp("model", "register", "--name", "cat", "--path", str(demo_model()), "--version", "2.1")
     plane.mcp("environment", "create", "--name", "production", "--type", "cpu", "--resources", "cpu=1,memory=1Gi")
     yield "cat-production"
-    if "cat-production" in deployments(plane):
+    if "cat-production" in plane.deployments():
         plane.mcp("delete", "--deployment", "cat-production", "--yes")
-
-
-def deployments(plane: Plane) -> list[str]:
-    return [deployment["name"] for deployment in plane.list("/v1/deployments")]
+        wait_for("the deployment is gone", lambda: "cat-production" not in plane.deployments())
 
 
 def items(shown: Any) -> list[dict[str, Any]]:
@@ -49,7 +46,7 @@ def test_a_dry_run_says_where_why_and_what_it_costs_and_changes_nothing(plane: P
     assert "$" in told and "local/" in told
     plan = plane.json(*arguments)
     assert json.dumps(plan).count("local/") >= 2
-    assert cat not in deployments(plane)
+    assert cat not in plane.deployments()
 
 
 def test_deploy_status_scale_logs_and_delete(plane: Plane, cat: str) -> None:
@@ -74,7 +71,7 @@ def test_deploy_status_scale_logs_and_delete(plane: Plane, cat: str) -> None:
     assert plane.mcp("logs", "--deployment", cat).strip()
 
     plane.mcp("delete", "--deployment", cat, "--yes")
-    wait_for("the deployment is gone", lambda: cat not in deployments(plane))
+    wait_for("the deployment is gone", lambda: cat not in plane.deployments())
     served = [process.option("alias") for process in plane.services()]
     assert "cat:2.1" not in served
 

@@ -85,6 +85,8 @@ async fn it_says_what_it_does() {
     assert_eq!(service.ready["instance_id"], "i-7");
     assert_eq!(service.ready["model"], "tiny:1.0");
     service.ask("/v1/chat/completions", &chat("hello", 3)).await;
+    // The answer is out before its slot is free.
+    service.wait_for("running", 0).await;
     let health = service.health().await;
     assert_eq!(
         (&health["status"], &health["model"], &health["parallel"]),
