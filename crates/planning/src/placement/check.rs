@@ -1,6 +1,7 @@
 //! A problem that makes sense, and the names in it resolved.
 
 use std::collections::HashMap;
+use std::fmt::{self, Display};
 
 use super::error::PlacementError;
 use super::problem::Problem;
@@ -58,13 +59,13 @@ fn settings(problem: &Problem) -> Result<(), PlacementError> {
     above_zero("bandwidth.same_cloud_gbps", bandwidth.same_cloud_gbps)?;
     above_zero("bandwidth.between_clouds_gbps", bandwidth.between_clouds_gbps)?;
     for (at, pair) in bandwidth.pairs.iter().enumerate() {
-        above_zero(&format!("bandwidth.pairs[{at}].gbps"), pair.gbps)?;
+        above_zero(format_args!("bandwidth.pairs[{at}].gbps"), pair.gbps)?;
     }
     for (at, relay) in problem.relays.iter().enumerate() {
-        amount(&format!("relays[{at}].usd_per_hour"), relay.usd_per_hour)?;
+        amount(format_args!("relays[{at}].usd_per_hour"), relay.usd_per_hour)?;
     }
     for (at, row) in problem.egress.iter().enumerate() {
-        amount(&format!("egress[{at}].usd_per_gb"), row.usd_per_gb)?;
+        amount(format_args!("egress[{at}].usd_per_gb"), row.usd_per_gb)?;
     }
     Ok(())
 }
@@ -108,22 +109,22 @@ fn place(text: &str, field: impl FnOnce() -> String) -> Result<(), PlacementErro
 
 fn tasks(problem: &Problem) -> Result<(), PlacementError> {
     for (at, task) in problem.tasks.iter().enumerate() {
-        let field = |name: &str| format!("tasks[{at}].{name}");
-        amount(&field("hours"), task.hours)?;
-        amount(&field("vcpus"), task.vcpus)?;
-        amount(&field("memory_gib"), task.memory_gib)?;
-        amount(&field("accelerator_memory_gib"), task.accelerator_memory_gib)?;
-        amount(&field("budget_usd"), task.budget_usd.unwrap_or_default())?;
-        above_zero(&field("instances"), f64::from(task.instances))?;
+        let field = |name: &'static str| Field { list: "tasks", at, name };
+        amount(field("hours"), task.hours)?;
+        amount(field("vcpus"), task.vcpus)?;
+        amount(field("memory_gib"), task.memory_gib)?;
+        amount(field("accelerator_memory_gib"), task.accelerator_memory_gib)?;
+        amount(field("budget_usd"), task.budget_usd.unwrap_or_default())?;
+        above_zero(field("instances"), f64::from(task.instances))?;
         for (instance, hours) in &task.hours_on {
-            amount(&field(&format!("hours_on.{instance}")), *hours)?;
+            amount(format_args!("tasks[{at}].hours_on.{instance}"), *hours)?;
         }
         if let Some(checkpoint) = task.checkpoint {
-            amount(&field("checkpoint.write_hours"), checkpoint.write_hours)?;
-            amount(&field("checkpoint.restore_hours"), checkpoint.restore_hours)?;
+            amount(field("checkpoint.write_hours"), checkpoint.write_hours)?;
+            amount(field("checkpoint.restore_hours"), checkpoint.restore_hours)?;
         }
         for data in task.inputs.iter().chain(&task.outputs) {
-            amount(&field("inputs and outputs: gb"), data.gb)?;
+            amount(field("inputs and outputs: gb"), data.gb)?;
         }
     }
     Ok(())
@@ -131,27 +132,40 @@ fn tasks(problem: &Problem) -> Result<(), PlacementError> {
 
 fn offers(problem: &Problem) -> Result<(), PlacementError> {
     for (at, offer) in problem.offers.iter().enumerate() {
-        let field = |name: &str| format!("offers[{at}].{name}");
-        amount(&field("usd_per_hour"), offer.usd_per_hour)?;
-        above_zero(&field("speed"), offer.speed)?;
-        amount(&field("vcpus"), offer.vcpus)?;
-        amount(&field("memory_gib"), offer.memory_gib)?;
-        amount(&field("accelerator_memory_gib"), offer.accelerator_memory_gib)?;
-        amount(&field("boot_hours"), offer.boot_hours)?;
-        above_zero(&field("mean_up_hours"), offer.mean_up_hours.unwrap_or(1.0))?;
+        let field = |name: &'static str| Field { list: "offers", at, name };
+        amount(field("usd_per_hour"), offer.usd_per_hour)?;
+        above_zero(field("speed"), offer.speed)?;
+        amount(field("vcpus"), offer.vcpus)?;
+        amount(field("memory_gib"), offer.memory_gib)?;
+        amount(field("accelerator_memory_gib"), offer.accelerator_memory_gib)?;
+        amount(field("boot_hours"), offer.boot_hours)?;
+        above_zero(field("mean_up_hours"), offer.mean_up_hours.unwrap_or(1.0))?;
     }
     Ok(())
 }
 
-fn amount(field: &str, value: f64) -> Result<(), PlacementError> {
+/// A field of one of a list's entries: a name that is written only when it is at fault.
+struct Field {
+    list: &'static str,
+    at: usize,
+    name: &'static str,
+}
+
+impl Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[{}].{}", self.list, self.at, self.name)
+    }
+}
+
+fn amount(field: impl Display, value: f64) -> Result<(), PlacementError> {
     let right = (0.0..=LARGEST).contains(&value);
-    let error = || PlacementError::Number { field: field.to_owned(), value, wanted: "between 0 and 1,000,000" };
+    let error = || PlacementError::Number { field: field.to_string(), value, wanted: "between 0 and 1,000,000" };
     right.then_some(()).ok_or_else(error)
 }
 
-fn above_zero(field: &str, value: f64) -> Result<(), PlacementError> {
+fn above_zero(field: impl Display, value: f64) -> Result<(), PlacementError> {
     let right = value > 0.0 && value <= LARGEST;
-    let error = || PlacementError::Number { field: field.to_owned(), value, wanted: "above 0, at most 1,000,000" };
+    let error = || PlacementError::Number { field: field.to_string(), value, wanted: "above 0, at most 1,000,000" };
     right.then_some(()).ok_or_else(error)
 }
 
@@ -176,7 +190,7 @@ fn links(problem: &Problem, index: &HashMap<&str, usize>) -> Result<Links, Place
     let mut links = Links::with_capacity(problem.edges.len());
     let mut seen: HashMap<(usize, usize), usize> = HashMap::new();
     for (at, edge) in problem.edges.iter().enumerate() {
-        amount(&format!("edges[{at}].gb"), edge.gb)?;
+        amount(format_args!("edges[{at}].gb"), edge.gb)?;
         let (from, to) = (find(&edge.from)?, find(&edge.to)?);
         // Two edges between the same tasks are one transfer: their bytes share the tiers.
         if let Some(link) = seen.get(&(from, to)) {

@@ -43,10 +43,12 @@ pub struct Writes {
 /// takes `boot_hours`: with checkpoints or, where that is shorter, without.
 #[must_use]
 pub fn expected_hours(work_hours: f64, mean_hours: f64, boot_hours: f64, writes: Option<Writes>) -> f64 {
-    let without = segments_hours(work_hours, mean_hours, work_hours, 0.0, boot_hours);
-    let Some(Writes { write_hours, restore_hours }) = writes else { return without };
+    let without = || segments_hours(work_hours, mean_hours, work_hours, 0.0, boot_hours);
+    let Some(Writes { write_hours, restore_hours }) = writes else { return without() };
     let interval = interval_hours(write_hours, 1.0 / mean_hours).min(work_hours);
-    without.min(segments_hours(work_hours, mean_hours, interval, write_hours, boot_hours + restore_hours))
+    let with = segments_hours(work_hours, mean_hours, interval, write_hours, boot_hours + restore_hours);
+    // Without checkpoints it takes at least H + H²/2M: two terms of the exponential say whether it can be shorter.
+    if work_hours + work_hours * work_hours / (2.0 * mean_hours) >= with { with } else { with.min(without()) }
 }
 
 /// With a checkpoint of δ hours every τ hours and R hours to come back, work of H hours takes M·e^(R/M)·(e^((τ+δ)/M) − 1)·H/τ
