@@ -19,6 +19,5 @@ pub mod survival;
 pub mod together;
 
 pub use batch::{BatchDecision, BatchJob, BatchPlanner, BatchReason, BatchSituation, Run};
-pub use hazard::AgeClass;
 pub use serving::{ServingDecision, ServingGoal, ServingPlanner, ServingSituation, ZoneState};
 pub use survival::Survival;

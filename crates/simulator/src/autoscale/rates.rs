@@ -4,6 +4,7 @@ use std::path::Path;
 
 use clap::ValueEnum;
 
+use crate::csv::rows;
 use crate::problem::SimulationError;
 use crate::trace::read_text;
 
@@ -84,35 +85,21 @@ impl Rates {
 /// Reads a file of rates for one model.
 pub fn read_rates(path: &Path, between: Between) -> Result<Rates, SimulationError> {
     let text = read_text(path)?;
-    let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    let header: Vec<&str> = lines.next().map(|(_, line)| line.split(',').map(str::trim).collect()).unwrap_or_default();
-    if header != COLUMNS {
-        let cause = format!("the first line must be {:?}, not {:?}", COLUMNS.join(","), header.join(","));
-        return Err(SimulationError::malformed(path, cause));
-    }
     let mut model: Option<&str> = None;
     let mut samples: Vec<(f64, f64)> = Vec::new();
-    for (at, line) in lines {
-        let wrong = |cause: String| SimulationError::malformed(path, format!("line {}: {cause}", at + 1));
-        let cells: Vec<&str> = line.split(',').map(str::trim).collect();
-        let [name, seconds, rate, _] = cells.as_slice() else {
-            return Err(wrong(format!("{} columns instead of {}", cells.len(), COLUMNS.len())));
-        };
-        if *model.get_or_insert(name) != *name {
-            return Err(wrong(format!("a second model, {name:?}; give each its own file")));
+    for row in rows(path, &text, &COLUMNS)? {
+        let row = row?;
+        let (name, seconds) = (row.cell(0), row.cell(1));
+        if *model.get_or_insert(name) != name {
+            return Err(row.wrong(format_args!("a second model, {name:?}; give each its own file")));
         }
-        let number = |cell: &str, column: &str| match cell.parse::<f64>() {
-            Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
-            _ => Err(wrong(format!("{column} is {cell:?}, not a number of at least zero"))),
-        };
-        let sample = (number(seconds, COLUMNS[1])?, number(rate, COLUMNS[2])?);
+        let sample = (row.number(1, 0.0)?, row.number(2, 0.0)?);
         if samples.last().is_some_and(|before| before.0 >= sample.0) {
-            return Err(wrong(format!("t_seconds {seconds} does not come after the line before")));
+            return Err(row.wrong(format_args!("t_seconds {seconds} does not come after the line before")));
         }
         if samples.first().is_some_and(|first| sample.0 - first.0 > SPAN_MAX_S) {
-            return Err(wrong(format!(
-                "t_seconds {seconds} is over 400 days after the first sample, the longest that is taken"
-            )));
+            let cause = "is over 400 days after the first sample, the longest that is taken";
+            return Err(row.wrong(format_args!("t_seconds {seconds} {cause}")));
         }
         samples.push(sample);
     }

@@ -49,7 +49,7 @@ pub const BATCH_TOGETHER: Source = Source {
     topic: "batch, zones together",
     bar: "in 60 h: Uniform Progress over nine zones 0.339, floor 0.333 (another trace: nine zones of V100 in three regions, 2023; \
           re-implemented)",
-    command: "the same with `--zones` and all of those zones, with commas between",
+    command: "the same with `--zones` and all of those zones, with commas between; the rows of all eight with `--zones all`",
     seeds: NONE,
 };
 

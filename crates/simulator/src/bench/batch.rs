@@ -32,7 +32,12 @@ pub fn compare(name: &str, folder: &Path) -> Result<(Vec<Row>, Chart), Simulatio
         .collect();
     let trace = read_spot_traces(folder)?;
     let names = unseen_zones(&trace);
-    for zones in [true, false].map(|wants_each| ZoneSet { names: names.clone(), wants_each }) {
+    let mut sets =
+        vec![ZoneSet { names: names.clone(), wants_each: true }, ZoneSet { names: names.clone(), wants_each: false }];
+    if names.len() < trace.zones.len() {
+        sets.push(ZoneSet { names: trace.zones.iter().map(|zone| zone.name.clone()).collect(), wants_each: false });
+    }
+    for zones in sets {
         for deadline_hours in [52.0, 60.0, 72.0] {
             let mut reports = Vec::new();
             for (policy, _) in POLICIES {

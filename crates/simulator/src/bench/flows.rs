@@ -85,21 +85,24 @@ fn figures(report: &FlowReport) -> String {
 }
 
 fn picture(hours: f64, reports: &[FlowReport]) -> Bars {
-    let panel = |title: &str, figure: fn(&FlowReport) -> f64, said: fn(f64) -> String| Panel {
-        title: title.to_owned(),
-        bars: reports.iter().map(|report| (figure(report), said(figure(report)))).collect(),
-        marks: Vec::new(),
-        limit: None,
-        is_log: false,
-    };
     Bars {
         title: format!("{hours} h of a million requests a second over {REGIONS} regions, by who divides the flows"),
         subtitle: "Less is better. Latency is that of whole answers, the way there and back among it.".to_owned(),
         rows: POLICIES.iter().map(|(_, name)| (*name).to_owned()).collect(),
         panels: vec![
-            panel("mean latency (s)", |report| report.all.mean_latency_s, |value| format!("{value:.2} s")),
-            panel("99th percentile of it (s)", |report| report.all.p99_latency_s, |value| format!("{value:.2} s")),
-            panel("cost (millions of dollars)", |report| report.usd / 1e6, |value| format!("${value:.2} m")),
+            Panel::of(reports, "mean latency (s)", |report| report.all.mean_latency_s, |value| format!("{value:.2} s")),
+            Panel::of(
+                reports,
+                "99th percentile of it (s)",
+                |report| report.all.p99_latency_s,
+                |value| format!("{value:.2} s"),
+            ),
+            Panel::of(
+                reports,
+                "cost (millions of dollars)",
+                |report| report.usd / 1e6,
+                |value| format!("${value:.2} m"),
+            ),
         ],
     }
 }

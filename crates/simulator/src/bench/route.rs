@@ -79,21 +79,14 @@ fn figures(report: &RouteReport) -> String {
 }
 
 fn picture(reports: &[RouteReport]) -> Bars {
-    let panel = |title: &str, figure: fn(&RouteReport) -> f64, said: fn(f64) -> String| Panel {
-        title: title.to_owned(),
-        bars: reports.iter().map(|report| (figure(report), said(figure(report)))).collect(),
-        marks: Vec::new(),
-        limit: None,
-        is_log: false,
-    };
     Bars {
         title: "Routing of the Mooncake conversation trace among 3 regions with 4 replicas each".to_owned(),
         subtitle: "Less is better. Dollars are those of capacity used and of bytes between regions.".to_owned(),
         rows: POLICIES.iter().map(|(_, name)| (*name).to_owned()).collect(),
         panels: vec![
-            panel("mean time to first token (s)", mean, |value| format!("{value:.2} s")),
-            panel("99th percentile of it (s)", p99, |value| format!("{value:.1} s")),
-            panel("cost (dollars)", |report| report.usd, |value| format!("${value:.0}")),
+            Panel::of(reports, "mean time to first token (s)", mean, |value| format!("{value:.2} s")),
+            Panel::of(reports, "99th percentile of it (s)", p99, |value| format!("{value:.1} s")),
+            Panel::of(reports, "cost (dollars)", |report| report.usd, |value| format!("${value:.0}")),
         ],
     }
 }

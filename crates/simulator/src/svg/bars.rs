@@ -31,6 +31,15 @@ pub struct Panel {
     pub is_log: bool,
 }
 
+impl Panel {
+    /// Of one figure of every report, from zero, without marks or a limit.
+    #[must_use]
+    pub fn of<R>(reports: &[R], title: &str, figure: fn(&R) -> f64, said: fn(f64) -> String) -> Self {
+        let bars = reports.iter().map(|report| (figure(report), said(figure(report)))).collect();
+        Self { title: title.to_owned(), bars, marks: Vec::new(), limit: None, is_log: false }
+    }
+}
+
 /// A line through all rows of a panel.
 #[derive(Debug, Clone)]
 pub struct Limit {

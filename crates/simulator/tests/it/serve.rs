@@ -1,9 +1,9 @@
 //! Replicas on spot: the bound bounds, targets are met, and no policy sees the future.
 
-use planning::spot::{ServingGoal, ServingPlanner, ServingSituation};
+use planning::spot::{ServingGoal, ServingPlanner};
 use proptest::prelude::*;
 use simulator::generate::{SpotWorld, VariedWorld};
-use simulator::serve::{Fleet, Ours, ServeRun, ServingPolicy, SpotHedge, Spread, replay};
+use simulator::serve::{Ours, ServeRun, ServingPolicy, SpotHedge, Spread, replay};
 
 const GOAL: ServingGoal = ServingGoal { replicas: 4, cold_start_s: 183.0, price_ratio: 0.3, target_availability: 0.99 };
 
@@ -91,40 +91,6 @@ fn targets_are_met_in_worlds_unlike_each_other() {
             counted_s += run.counted_s;
         }
         assert!(short_s <= (1.0 - target_availability) * counted_s, "{short_s} s at {target_availability}");
-    }
-}
-
-/// Prints how long one decision takes; run with `--release -- --ignored decision_times --nocapture`.
-#[test]
-#[ignore = "a measurement"]
-#[allow(clippy::print_stdout, reason = "figures are what it is for")]
-fn decision_times() {
-    for (replicas, zones) in [(4, 3), (16, 8), (64, 16)] {
-        let goal = ServingGoal { replicas, target_availability: 0.999, ..GOAL };
-        let trace = VariedWorld { zones, nodes: replicas, ticks: 400, tick_s: 300.0 }.generate(1);
-        let mut times = Timed { planner: ServingPlanner::new(goal, zones), seconds: Vec::new() };
-        replay(&trace, &goal, &mut times);
-        times.seconds.sort_by(f64::total_cmp);
-        let at = |share: f64| times.seconds[((times.seconds.len() - 1) as f64 * share) as usize] * 1e3;
-        println!("{replicas} x {zones}: median {:.3} ms, 99 % {:.3} ms, most {:.3} ms", at(0.5), at(0.99), at(1.0));
-    }
-}
-
-struct Timed {
-    planner: ServingPlanner,
-    seconds: Vec<f64>,
-}
-
-impl ServingPolicy for Timed {
-    fn observe(&mut self, capacity: &[u32], short_s: f64, elapsed_s: f64) {
-        self.planner.observe(capacity, short_s, elapsed_s);
-    }
-
-    fn decide(&mut self, situation: &ServingSituation<'_>) -> Fleet {
-        let start = std::time::Instant::now();
-        let decision = self.planner.decide(situation);
-        self.seconds.push(start.elapsed().as_secs_f64());
-        Fleet { spot: decision.spot, on_demand: decision.on_demand }
     }
 }
 
