@@ -15,6 +15,7 @@ pub mod problem;
 pub mod replica;
 pub mod resources;
 pub mod routing;
+pub mod text;
 
 pub use autoscaling::{Autoscaling, ReplicaCarries};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};

@@ -4,7 +4,9 @@
 //! turn them into a [`Problem`] where they meet the outside.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::text::{PROBLEM_MAX_CHARS, printable};
 
 /// The dozen ways in which a request can fail, with stable codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -98,6 +100,9 @@ impl Kind {
 }
 
 /// One failure: what, why, and what to do.
+///
+/// Its texts may quote what a file, a cloud or a caller said. They are made printable and cut when it is made and when
+/// it is read from the wire, so that every log, terminal and model may show them as they are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, thiserror::Error)]
 #[error("{cause}")]
 pub struct Problem {
@@ -105,13 +110,14 @@ pub struct Problem {
     pub kind: Kind,
     /// The kind's stable code, repeated for readers of the wire.
     pub code: String,
-    /// The cause, in a sentence; never holds a secret.
+    /// The cause, in a sentence on one line; never holds a secret.
+    #[serde(deserialize_with = "shown")]
     pub cause: String,
     /// What to do about it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "shown_if_any", skip_serializing_if = "Option::is_none")]
     pub next_step: Option<String>,
     /// The input field at fault, as a dotted path.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "shown_if_any", skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
     /// Milliseconds to wait before trying again, when that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -125,7 +131,7 @@ impl Problem {
         Self {
             kind,
             code: kind.code().to_owned(),
-            cause: cause.into(),
+            cause: one_line(cause),
             next_step: None,
             field: None,
             retry_after_ms: None,
@@ -153,14 +159,14 @@ impl Problem {
     /// Adds what to do about it.
     #[must_use]
     pub fn next(mut self, step: impl Into<String>) -> Self {
-        self.next_step = Some(step.into());
+        self.next_step = Some(one_line(step));
         self
     }
 
     /// Names the input field at fault.
     #[must_use]
     pub fn at(mut self, field: impl Into<String>) -> Self {
-        self.field = Some(field.into());
+        self.field = Some(one_line(field));
         self
     }
 
@@ -169,5 +175,40 @@ impl Problem {
     pub const fn retry_after_ms(mut self, millis: u64) -> Self {
         self.retry_after_ms = Some(millis);
         self
+    }
+}
+
+fn one_line(text: impl Into<String>) -> String {
+    let text = text.into();
+    match printable(&text, PROBLEM_MAX_CHARS) {
+        std::borrow::Cow::Borrowed(_) => text,
+        std::borrow::Cow::Owned(shown) => shown,
+    }
+}
+
+fn shown<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    String::deserialize(deserializer).map(one_line)
+}
+
+fn shown_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.map(one_line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_shows_no_control_characters_and_is_cut() {
+        let hostile = format!("x\n\x1b[2Jy\u{202e}{}", "z".repeat(1 << 20));
+        let made = Problem::invalid(hostile.clone()).next(hostile.clone()).at(hostile.clone());
+        let wire = serde_json::json!({ "kind": "invalid", "code": "MCP0001", "cause": hostile, "next_step": hostile,
+                                       "field": hostile });
+        let read: Problem = serde_json::from_value(wire).expect("it parses");
+        assert_eq!(made, read);
+        for text in [&made.cause, made.next_step.as_ref().expect("kept"), made.field.as_ref().expect("kept")] {
+            assert!(text.starts_with(r"x\n\u{1b}[2Jy\u{202e}z"), "{text:.40}");
+            assert_eq!(text.chars().count(), PROBLEM_MAX_CHARS);
+        }
     }
 }
