@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help up down test lint bench-gateway bench-model-service bench-planning bench-state drill-site-loss demo-model clean
+.PHONY: help up down test lint bench-gateway bench-model-service bench-planning bench-state drill-hostile drill-site-loss demo-model clean
 
 CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CARGO_TARGET_DIR
@@ -36,6 +36,9 @@ bench-state: ## durable commits a second, with fsyncs counted
 
 drill-site-loss: ## lose a replica every 5 s and a site at 30 s, under load
 	@scripts/drill site_loss $(ARGS)
+
+drill-hostile: ## huge requests, harmful files, silent connections and a pause, with ordinary clients beside
+	@scripts/drill hostile $(ARGS)
 
 demo-model: ## train the demo model again, from its own generator
 	@training/train.sh $(ARGS)

@@ -87,8 +87,9 @@ class CommandFailed(AssertionError):
 class Plane:
     """A control plane with its gateway, its local cloud and their processes."""
 
-    def __init__(self, data_dir: Path) -> None:
-        self.data_dir = data_dir
+    def __init__(self, data_dir: Path, wrapper: tuple[str, ...] = ()) -> None:
+        """`wrapper` is a command that every command runs under, as `prlimit --nofile=512`."""
+        self.data_dir, self.wrapper = data_dir, wrapper
         self.gateway_port, self.control_port, self.cloud_port = free_ports(3)
         self.key = ""
 
@@ -122,7 +123,7 @@ class Plane:
     def spawn(self, *arguments: str) -> subprocess.Popen[str]:
         """Starts `mcp ARGUMENTS` and does not wait."""
         return subprocess.Popen(
-            [bin_dir() / "mcp", *arguments],
+            [*self.wrapper, bin_dir() / "mcp", *arguments],
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -133,7 +134,7 @@ class Plane:
     def run(self, *arguments: str, seconds: float = 120.0) -> subprocess.CompletedProcess[str]:
         """Runs `mcp ARGUMENTS` to its end, whatever that is."""
         return subprocess.run(
-            [bin_dir() / "mcp", *arguments],
+            [*self.wrapper, bin_dir() / "mcp", *arguments],
             env=self.environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
