@@ -18,7 +18,7 @@ pub mod routing;
 pub mod text;
 
 pub use autoscaling::{Autoscaling, ReplicaCarries};
-pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use clock::{Clock, ManualClock, Monotonic, SystemClock, Timestamp};
 pub use deployment::{Deployment, Market};
 pub use environment::{ComputeType, Environment};
 pub use model::{Model, ModelRef};

@@ -38,6 +38,12 @@ pub const TASK_PANICS: Metric = Metric {
     instrument: Instrument::Counter,
     help: "Background tasks that panicked, by task.",
 };
+/// Log lines that were not written.
+pub const LOG_LINES_DROPPED: Metric = Metric {
+    name: "mastercontrol_log_lines_dropped_total",
+    instrument: Instrument::Counter,
+    help: "Log lines that were not written, by reason (queue, write, length, repeated).",
+};
 /// Requests that the gateway answered.
 pub const INFERENCE_REQUESTS: Metric = Metric {
     name: "inference_requests_total",
@@ -165,6 +171,7 @@ pub const CLOUD_TOOL_CALLS: Metric = Metric {
 /// Every metric, grouped by room.
 pub const TABLE: &[Metric] = &[
     TASK_PANICS,
+    LOG_LINES_DROPPED,
     INFERENCE_REQUESTS,
     TIME_TO_FIRST_TOKEN,
     REQUEST_DURATION,
