@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help up down test lint bench-gateway bench-model-service bench-planning bench-state drill-hostile drill-site-loss demo-model clean
+.PHONY: help up down test test-repeat lint bench-gateway bench-model-service bench-planning bench-state drill-hostile drill-site-loss demo-model clean
 
 CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CARGO_TARGET_DIR
@@ -18,6 +18,9 @@ down: ## stop what `make up` started
 
 test: ## install what the tests need and run all of them
 	@scripts/test
+
+test-repeat: ## run the tests N times, half of them beside busy loops: make test-repeat N=20
+	@scripts/test-repeat $(or $(N),20) $(ARGS)
 
 lint: ## formatting, clippy, tidy and the lints of scripts and tests
 	@scripts/lint

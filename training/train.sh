@@ -2,8 +2,8 @@
 # Makes models/demo.gguf from nothing: environment, text, training, quantising, checks. Needs Python 3.11 or newer.
 #   training/train.sh            the whole run
 #   training/train.sh --quick    thirty steps into a scratch folder, to see that every part works
-set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
+source ../scripts/report.sh
 
 quick=false
 case "${1:-}" in
@@ -16,11 +16,12 @@ phase() { printf '\n[%s] %s\n' "$(date +%H:%M:%S)" "$*"; }
 
 python=${PYTHON:-python3}
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-  { echo "training needs Python 3.11 or newer; set PYTHON to one" >&2; exit 1; }
+  fail "training needs Python 3.11 or newer" "set PYTHON to one"
 
 phase "1/5 environment"
-[ -x .venv/bin/python ] || "$python" -m venv .venv
-.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+trust_system_certificates
+[ -x .venv/bin/python ] || run "making a Python environment" "install Python's venv module" "$python" -m venv .venv
+run "pip" "run the same again" .venv/bin/python -m pip install --no-input --disable-pip-version-check -r requirements.txt
 
 phase "2/5 tests of the generator and the tokenizer"
 .venv/bin/python -m pytest -q tests
