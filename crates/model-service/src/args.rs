@@ -44,6 +44,9 @@ pub struct Args {
     /// How long running requests may take to finish after SIGTERM.
     #[arg(long, default_value_t = 30)]
     pub drain_seconds: u64,
+    /// After how long without a step, while requests run or wait, /health says 'stalled'.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub stall_seconds: u64,
     /// The cloud's name for this process, repeated in /health.
     #[arg(long)]
     pub instance_id: Option<String>,

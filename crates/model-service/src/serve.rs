@@ -69,6 +69,7 @@ fn service(args: &Args, logs: LogRing) -> anyhow::Result<Service> {
         instance_id: args.instance_id.clone(),
         parallel: args.parallel,
         queue: args.queue as usize,
+        stall_ms: args.stall_seconds.saturating_mul(1_000),
         started: SystemClock.now().unix_seconds(),
         logs,
         prometheus: Box::new(move || recorder.render()),

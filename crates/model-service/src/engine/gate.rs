@@ -1,5 +1,6 @@
 //! The door between the async world and the engine's thread: requests go in here, within bounds, or are told why not.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::queue::Queue;
@@ -47,13 +48,30 @@ pub struct Gate {
     parallel: usize,
     state: Mutex<State>,
     changed: Condvar,
+    shown: Shown,
+}
+
+/// What others may know of the state without its lock: as it was after the last change.
+#[derive(Debug, Default)]
+struct Shown {
+    running: AtomicUsize,
+    waiting: AtomicUsize,
+    closed: AtomicBool,
+}
+
+impl Shown {
+    fn update(&self, state: &State) {
+        self.running.store(state.running + usize::from(state.embedding), Ordering::Relaxed);
+        self.waiting.store(state.queue.len(), Ordering::Relaxed);
+        self.closed.store(state.door != Door::Open, Ordering::Relaxed);
+    }
 }
 
 impl Gate {
     /// An open door before `parallel` slots, with room for `queue` more.
     pub fn new(parallel: usize, queue: usize) -> Self {
         let state = State { queue: Queue::new(queue), running: 0, embedding: false, door: Door::Open };
-        Self { parallel, state: Mutex::new(state), changed: Condvar::new() }
+        Self { parallel, state: Mutex::new(state), changed: Condvar::new(), shown: Shown::default() }
     }
 
     /// Hands `job` to the engine.
@@ -65,16 +83,20 @@ impl Gate {
             Door::Stopped => return Err(Refusal::Stopped),
         }
         let free = self.parallel.saturating_sub(state.running);
-        state.queue.admit(job, free, Job::is_abandoned).map_err(|_| Refusal::Full)?;
+        let admitted = state.queue.admit(job, free, Job::is_abandoned).map_err(|_| Refusal::Full);
+        self.shown.update(&state);
         drop(state);
+        admitted?;
         self.changed.notify_one();
         Ok(())
     }
 
-    /// What runs and waits now.
+    /// What runs and waits now. Takes no lock.
     pub fn in_hand(&self) -> InHand {
-        let state = self.lock();
-        InHand { running: state.running + usize::from(state.embedding), waiting: state.queue.len() }
+        InHand {
+            running: self.shown.running.load(Ordering::Relaxed),
+            waiting: self.shown.waiting.load(Ordering::Relaxed),
+        }
     }
 
     /// Lets nothing new in. What was let in is finished.
@@ -83,13 +105,14 @@ impl Gate {
         if state.door == Door::Open {
             state.door = Door::Draining;
         }
+        self.shown.update(&state);
         drop(state);
         self.changed.notify_one();
     }
 
-    /// Whether nothing new is let in.
+    /// Whether nothing new is let in. Takes no lock.
     pub fn is_draining(&self) -> bool {
-        self.lock().door != Door::Open
+        self.shown.closed.load(Ordering::Relaxed)
     }
 
     /// For the engine's thread: takes what can start now, while `running` sequences run and an embedding job does or
@@ -98,6 +121,7 @@ impl Gate {
         let mut state = self.lock();
         loop {
             let taken = self.take_ready(&mut state, running, embedding);
+            self.shown.update(&state);
             if !taken.is_empty() || running > 0 || embedding {
                 return Some(taken);
             }
@@ -114,6 +138,7 @@ impl Gate {
         state.door = Door::Stopped;
         (state.running, state.embedding) = (0, false);
         while state.queue.next(|_| true).is_some() {}
+        self.shown.update(&state);
     }
 
     fn take_ready(&self, state: &mut State, running: usize, embedding: bool) -> Vec<Job> {

@@ -10,6 +10,12 @@ use super::rate::Rate;
 #[derive(Debug)]
 pub struct Load {
     started: Instant,
+    /// Turns of the engine's thread: each computed something for each request that was due.
+    steps: AtomicU64,
+    /// When the last of them ended, in milliseconds since `started`.
+    last_step_ms: AtomicU64,
+    /// When work last arrived at an idle engine, in milliseconds since `started`.
+    busy_since_ms: AtomicU64,
     kv_tokens: AtomicU64,
     prompt_tokens: AtomicU64,
     generation_tokens: AtomicU64,
@@ -20,6 +26,17 @@ pub struct Load {
 struct Rates {
     prompt: Rate,
     generation: Rate,
+}
+
+/// How far the engine's thread has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Steps made since the start.
+    pub steps: u64,
+    /// How long ago the last one ended; none before the first.
+    pub last_step_ms_ago: Option<u64>,
+    /// How long the engine has made no step since it last ended one, or since work came to it when it was idle.
+    pub silent_ms: u64,
 }
 
 /// The numbers at one moment.
@@ -42,10 +59,37 @@ impl Load {
     pub fn new(started: Instant) -> Self {
         Self {
             started,
+            steps: AtomicU64::new(0),
+            last_step_ms: AtomicU64::new(0),
+            busy_since_ms: AtomicU64::new(0),
             kv_tokens: AtomicU64::new(0),
             prompt_tokens: AtomicU64::new(0),
             generation_tokens: AtomicU64::new(0),
             rates: Mutex::new(Rates::default()),
+        }
+    }
+
+    /// Notes that the engine's thread has ended a step.
+    pub fn step_ended(&self) {
+        self.last_step_ms.store(self.now_ms(), Ordering::Relaxed);
+        self.steps.fetch_add(1, Ordering::Release);
+    }
+
+    /// Notes that work comes to an engine that was idle: its silence counts from here.
+    pub fn work_arrives(&self) {
+        self.busy_since_ms.store(self.now_ms(), Ordering::Relaxed);
+    }
+
+    /// How far the engine has come. Reads atomics alone, so that it never waits for work.
+    pub fn progress(&self) -> Progress {
+        let steps = self.steps.load(Ordering::Acquire);
+        let last_step_ms = self.last_step_ms.load(Ordering::Relaxed);
+        let since_ms = last_step_ms.max(self.busy_since_ms.load(Ordering::Relaxed));
+        let now_ms = self.now_ms();
+        Progress {
+            steps,
+            last_step_ms_ago: (steps > 0).then(|| now_ms.saturating_sub(last_step_ms)),
+            silent_ms: now_ms.saturating_sub(since_ms),
         }
     }
 
@@ -82,5 +126,27 @@ impl Load {
 
     fn now_ms(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn silence_counts_from_the_last_step_or_from_the_work_that_woke_the_engine() {
+        let minute_ago = Instant::now().checked_sub(Duration::from_secs(60)).expect("the machine is up that long");
+        let load = Load::new(minute_ago);
+        let idle = load.progress();
+        assert_eq!((idle.steps, idle.last_step_ms_ago), (0, None));
+        assert!(idle.silent_ms >= 60_000);
+        load.work_arrives();
+        assert!(load.progress().silent_ms < 60_000, "an idle engine owes nothing for the time before");
+        load.step_ended();
+        let stepped = load.progress();
+        assert_eq!(stepped.steps, 1);
+        assert!(stepped.last_step_ms_ago.is_some_and(|ms| ms < 60_000));
     }
 }

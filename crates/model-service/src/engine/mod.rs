@@ -27,8 +27,8 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use gate::{Gate, Refusal};
-use load::Load;
+use gate::{Gate, InHand, Refusal};
+use load::{Load, Progress};
 use model::{LoadError, Model};
 use request::Job;
 use worker::Worker;
@@ -108,12 +108,22 @@ impl Engine {
 
     /// Hands over `job`.
     pub fn submit(&self, job: Job) -> Result<(), Refusal> {
+        if self.gate.in_hand() == (InHand { running: 0, waiting: 0 }) {
+            self.load.work_arrives();
+        }
         self.gate.submit(job)
     }
 
     /// The door, for its state.
     pub fn gate(&self) -> &Gate {
         &self.gate
+    }
+
+    /// How far the thread has come, and whether it is stalled: it has work, and made no step for `limit_ms`.
+    pub fn progress(&self, limit_ms: u64) -> (Progress, bool) {
+        let progress = self.load.progress();
+        let in_hand = self.gate.in_hand();
+        (progress, in_hand.running + in_hand.waiting > 0 && progress.silent_ms > limit_ms)
     }
 
     /// What share of the cache running sequences use, 0 to 1.

@@ -74,6 +74,7 @@ impl<'m> Worker<'m> {
             self.drop_abandoned();
             self.step(load);
             self.embedding_step(load);
+            load.step_ended();
         }
     }
 

@@ -1,4 +1,8 @@
-//! `GET /health`: what a router needs to know.
+//! `GET /health`: what a router and a supervisor need to know. It waits for nothing: all of it is read from atomics.
+//!
+//! A replica that steps is ready, however slowly. One that has work and makes no step for `--stall-seconds` is not:
+//! its `status` is `stalled`, and whoever supervises it may judge by `last_step_ms_ago` and by `steps`, which stands
+//! still.
 
 use std::sync::Arc;
 
@@ -21,6 +25,8 @@ pub enum Status {
     Loading,
     /// What was taken is being finished; nothing new is taken.
     Draining,
+    /// Requests run or wait, and the engine has made no step for its limit.
+    Stalled,
 }
 
 /// The body.
@@ -29,8 +35,15 @@ pub struct Health {
     status: Status,
     model: String,
     instance_id: Option<String>,
+    /// Sequences and embedding jobs that run.
     running: usize,
+    /// Requests that wait for a slot.
     waiting: usize,
+    /// Steps that the engine has made since the start.
+    steps: u64,
+    /// How long ago the last step ended, in milliseconds of a monotonic clock; null before the first. It grows while
+    /// the engine is idle.
+    last_step_ms_ago: Option<u64>,
     parallel: u32,
     queue: usize,
     kv_usage: f64,
@@ -48,8 +61,10 @@ pub async fn handle(State(service): State<Arc<Service>>) -> (StatusCode, Json<He
 
 fn of(service: &Service) -> Health {
     let engine = service.engine.get();
+    let (progress, stalled) = engine.map_or_else(Default::default, |engine| engine.progress(service.stall_ms));
     let status = match engine {
         None => Status::Loading,
+        Some(_) if stalled => Status::Stalled,
         Some(engine) if engine.gate().is_draining() => Status::Draining,
         Some(_) => Status::Ok,
     };
@@ -61,6 +76,8 @@ fn of(service: &Service) -> Health {
         instance_id: service.instance_id.clone(),
         running: in_hand.running,
         waiting: in_hand.waiting,
+        steps: progress.steps,
+        last_step_ms_ago: progress.last_step_ms_ago,
         parallel: service.parallel,
         queue: service.queue,
         kv_usage: engine.map_or(0.0, |engine| engine.kv_usage()),

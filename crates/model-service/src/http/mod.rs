@@ -39,6 +39,8 @@ pub struct Service {
     pub parallel: u32,
     /// How many requests wait beyond them.
     pub queue: usize,
+    /// How many milliseconds the engine may make no step while it has work.
+    pub stall_ms: u64,
     /// When the service started, in seconds since the Unix epoch.
     pub started: i64,
     /// The last lines of the log.

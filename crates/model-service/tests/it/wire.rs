@@ -92,6 +92,10 @@ async fn it_says_what_it_does() {
         (&health["status"], &health["model"], &health["parallel"]),
         (&json!("ok"), &json!("tiny:1.0"), &json!(4))
     );
+    assert!(
+        health["steps"].as_u64().is_some_and(|steps| steps >= 3) && health["last_step_ms_ago"].is_u64(),
+        "{health}"
+    );
     assert_eq!((&health["queue"], &health["context_tokens"], &health["running"]), (&json!(64), &json!(512), &json!(0)));
     let (_, models) = service.get("/v1/models").await;
     assert!(models.contains(r#""id":"tiny:1.0""#), "{models}");
