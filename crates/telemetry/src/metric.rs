@@ -63,6 +63,25 @@ pub const REQUEST_DURATION: Metric = Metric {
     help: "Seconds from the arrival of a request to the end of its answer.",
 };
 
+/// Connections of a listener.
+pub const LISTENER_CONNECTIONS: Metric = Metric {
+    name: "mastercontrol_listener_connections",
+    instrument: Instrument::Gauge,
+    help: "Open connections, by listener.",
+};
+/// Connections that a listener ended.
+pub const LISTENER_ENDED: Metric = Metric {
+    name: "mastercontrol_listener_ended_connections_total",
+    instrument: Instrument::Counter,
+    help: "Connections that a listener ended, by listener and reason (idle, head, body, stalled, overdue, crowded, drained).",
+};
+/// Connections that could not be accepted.
+pub const LISTENER_ACCEPT_FAILURES: Metric = Metric {
+    name: "mastercontrol_listener_accept_failures_total",
+    instrument: Instrument::Counter,
+    help: "Connections that could not be accepted, mostly for want of file descriptors, by listener.",
+};
+
 /// Requests that the gateway has in hand.
 pub const GATEWAY_IN_FLIGHT: Metric = Metric {
     name: "mastercontrol_gateway_in_flight_requests",
@@ -175,6 +194,9 @@ pub const TABLE: &[Metric] = &[
     INFERENCE_REQUESTS,
     TIME_TO_FIRST_TOKEN,
     REQUEST_DURATION,
+    LISTENER_CONNECTIONS,
+    LISTENER_ENDED,
+    LISTENER_ACCEPT_FAILURES,
     GATEWAY_IN_FLIGHT,
     GATEWAY_RETRIES,
     GATEWAY_EJECTIONS,
