@@ -67,7 +67,7 @@ pub struct DeployModelArgs {
     /// Digest of the file; the cloud refuses another file.
     pub digest: Digest,
     /// Replicas to start with.
-    #[schemars(range(max = 1000))]
+    #[schemars(range(min = 1, max = 1000))]
     pub replicas: u32,
     /// What each replica gets.
     pub resources: Resources,
@@ -270,7 +270,8 @@ pub struct CostEstimate {
 pub enum DeployModel {}
 impl Tool for DeployModel {
     const NAME: &'static str = "deploy_model";
-    const DESCRIPTION: &'static str = "Start a model service on a new node pool with a number of replicas.";
+    const DESCRIPTION: &'static str = "Start a model service on a new node pool with a number of replicas. It is done when \
+        all of them serve, and has failed when they keep ending at their start: follow it with get_operation.";
     const HINTS: Hints = Hints { read_only: false, destructive: false, idempotent: true };
     type Args = DeployModelArgs;
     type Output = Nodepool;
@@ -280,7 +281,8 @@ impl Tool for DeployModel {
 pub enum ScaleNodepool {}
 impl Tool for ScaleNodepool {
     const NAME: &'static str = "scale_nodepool";
-    const DESCRIPTION: &'static str = "Set the size of a node pool. Shrinking drains instances; 0 removes the pool.";
+    const DESCRIPTION: &'static str = "Set the size of a node pool. Shrinking drains instances; 0 removes the pool. It is \
+        done when the pool has that size and serves: follow it with get_operation.";
     const HINTS: Hints = Hints { read_only: false, destructive: true, idempotent: true };
     type Args = ScaleNodepoolArgs;
     type Output = Nodepool;

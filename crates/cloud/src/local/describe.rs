@@ -1,7 +1,8 @@
 //! Pools and instances as the tools show them.
 
+use super::plan::backoff_ms;
 use super::pool::{Pool, Slot};
-use super::world::{Said, View};
+use super::watch::{Said, View};
 use super::{LocalCloud, State};
 use crate::contract::tools::{Instance, InstanceStatus, Nodepool};
 
@@ -46,6 +47,9 @@ fn status(slot: &Slot, view: Option<&View>, site_out: bool) -> (InstanceStatus, 
         (None, Some(View { answers: false, was_ready: true, .. })) => {
             (InstanceStatus::Lost, because("it does not answer"))
         }
+        (None, Some(View { said: Some(Said::Stalled), was_ready: true, .. })) => {
+            (InstanceStatus::Lost, because("it makes no progress"))
+        }
         (None, Some(View { said: Some(Said::Ok), .. })) => (InstanceStatus::Ready, None),
         // It was told to end by somebody else, and takes no more requests.
         (None, Some(View { was_ready: true, .. })) => (InstanceStatus::Draining, because("it is draining")),
@@ -56,7 +60,8 @@ fn status(slot: &Slot, view: Option<&View>, site_out: bool) -> (InstanceStatus, 
 
 fn after_failures(slot: &Slot) -> Option<String> {
     let last = slot.last_end.as_deref().unwrap_or("it ended");
-    Some(format!("{} instances failed in a row; the next one is started at {}: {last}", slot.failures, slot.not_before))
+    let wait_ms = backoff_ms(slot.failures);
+    Some(format!("{} instances failed in a row; the next one is started after {wait_ms} ms: {last}", slot.failures))
 }
 
 #[cfg(test)]
@@ -69,18 +74,20 @@ mod tests {
     #[test]
     fn every_state_has_a_name_and_bad_ones_a_reason() {
         let slot = Slot::new("i-1".to_owned(), Timestamp(0));
-        let leaving = Leaving { reason: "smaller".to_owned(), deadline: Timestamp(1), replace: false };
+        let leaving = Leaving { reason: "smaller".to_owned(), grace_ms: 1, replace: false };
         let leaves = Slot { leaving: Some(leaving), ..slot.clone() };
         let failing = Slot { failures: 2, last_end: Some("exit status: 1".to_owned()), ..slot.clone() };
         let ready = View { url: None, said: Some(Said::Ok), was_ready: true, answers: true, ended: false };
         let loading = View { said: Some(Said::Busy), was_ready: false, ..ready.clone() };
         let drains = View { said: Some(Said::Busy), ..ready.clone() };
+        let stalled = View { said: Some(Said::Stalled), ..ready.clone() };
         let mute = View { answers: false, ..ready.clone() };
         for (slot, view, site_out, wanted, has_reason) in [
             (&slot, None, false, InstanceStatus::Starting, false),
             (&slot, Some(&loading), false, InstanceStatus::Starting, false),
             (&slot, Some(&ready), false, InstanceStatus::Ready, false),
             (&slot, Some(&drains), false, InstanceStatus::Draining, true),
+            (&slot, Some(&stalled), false, InstanceStatus::Lost, true),
             (&slot, Some(&mute), false, InstanceStatus::Lost, true),
             (&slot, Some(&ready), true, InstanceStatus::Lost, true),
             (&leaves, Some(&ready), false, InstanceStatus::Draining, true),

@@ -1,26 +1,37 @@
 //! What to do about one slot, decided from what is wanted and what is seen. Pure.
-
-use domain::Timestamp;
+//!
+//! No wall time is among the inputs: a clock that is stepped neither kills an instance nor keeps one from starting.
 
 use super::pool::Slot;
 
-/// What is seen of a slot's instance. Spans are measured on a clock that does not jump.
+/// What is seen of a slot's instance. All spans are running time: how long it was really watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Seen {
-    /// It was never started.
-    Unborn,
+    /// It was never started, and has waited for so many milliseconds.
+    Unborn { for_ms: u64 },
     /// It was started once, and no process is there.
     Gone,
     /// Its process ended while it was watched, after so many milliseconds.
     Ended { after_ms: u64, was_ready: bool },
-    /// Its process runs.
-    Runs { for_ms: u64, was_ready: bool, silent_ms: u64, asked_to_end: bool },
+    /// Its process runs; `leaves_ms` ago it was asked to end.
+    Runs { for_ms: u64, leaves_ms: Option<u64>, health: HealthSeen },
+}
+
+/// What its answers come to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct HealthSeen {
+    pub was_ready: bool,
+    /// Whether it was asked since the last time that this process was absent.
+    pub was_asked: bool,
+    /// For how long it has left questions unanswered; 0 until it has left a few.
+    pub silent_ms: u64,
+    /// For how long it has made no step though requests wait.
+    pub stalled_ms: u64,
 }
 
 /// What holds for every slot of a site.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rules {
-    pub now: Timestamp,
     pub site_out: bool,
     pub startup_ms: u64,
     pub silence_ms: u64,
@@ -50,21 +61,12 @@ const SOUND_AFTER_MS: u64 = 2_000;
 pub(super) fn plan_slot(slot: &Slot, seen: Seen, rules: Rules) -> Step {
     match (&slot.leaving, seen) {
         (_, Seen::Runs { .. }) if rules.site_out => Step::Kill("its site is out"),
-        (Some(leaving), Seen::Runs { .. }) if rules.now >= leaving.deadline => Step::Kill("it did not end in time"),
-        (Some(_), Seen::Runs { asked_to_end, .. }) => {
-            if asked_to_end {
-                Step::Wait
-            } else {
-                Step::AskToEnd
-            }
+        (Some(_), Seen::Runs { leaves_ms: None, .. }) => Step::AskToEnd,
+        (Some(leaving), Seen::Runs { leaves_ms: Some(for_ms), .. }) if for_ms >= leaving.grace_ms => {
+            Step::Kill("it did not end in time")
         }
-        (None, Seen::Runs { for_ms, was_ready: false, .. }) if for_ms > rules.startup_ms => {
-            Step::Kill("it was not ready in time")
-        }
-        (None, Seen::Runs { was_ready: true, silent_ms, .. }) if silent_ms > rules.silence_ms => {
-            Step::Kill("it did not answer")
-        }
-        (None, Seen::Runs { .. }) => Step::Wait,
+        (Some(_), Seen::Runs { .. }) => Step::Wait,
+        (None, Seen::Runs { for_ms, health, .. }) => judge(for_ms, health, rules).map_or(Step::Wait, Step::Kill),
         (Some(leaving), _) if !leaving.replace => Step::Remove,
         // In a dead site nothing is started; what stood there waits for its end.
         (_, _) if rules.site_out => Step::Wait,
@@ -72,14 +74,25 @@ pub(super) fn plan_slot(slot: &Slot, seen: Seen, rules: Rules) -> Step {
         (None, Seen::Ended { after_ms, was_ready }) => {
             Step::Renew { failed: !(was_ready && after_ms >= SOUND_AFTER_MS) }
         }
-        (None, Seen::Unborn) if rules.now < slot.not_before => Step::Wait,
-        (None, Seen::Unborn) => Step::Start,
+        (None, Seen::Unborn { for_ms }) if for_ms < backoff_ms(slot.failures) => Step::Wait,
+        (None, Seen::Unborn { .. }) => Step::Start,
     }
+}
+
+/// Why an instance that runs and is to stay must be killed, if it must.
+fn judge(for_ms: u64, health: HealthSeen, rules: Rules) -> Option<&'static str> {
+    if !health.was_ready && health.was_asked && for_ms > rules.startup_ms {
+        return Some("it was not ready in time");
+    }
+    if health.was_ready && health.silent_ms > rules.silence_ms {
+        return Some("it did not answer");
+    }
+    (health.stalled_ms > rules.silence_ms).then_some("it made no progress")
 }
 
 /// How long to wait before the next start after so many failures in a row, in milliseconds: at once after the first,
 /// then twice as long each time, at most half a minute.
-pub(super) const fn backoff_ms(failures: u32) -> i64 {
+pub(super) const fn backoff_ms(failures: u32) -> u64 {
     match failures {
         0 | 1 => 0,
         2..=7 => 500 << (failures - 2),
@@ -92,52 +105,73 @@ mod tests {
     use super::*;
     use crate::local::pool::Leaving;
 
-    const RULES: Rules = Rules { now: Timestamp(1_000), site_out: false, startup_ms: 100, silence_ms: 50 };
-    const RUNS: Seen = Seen::Runs { for_ms: 10, was_ready: false, silent_ms: 0, asked_to_end: false };
+    const RULES: Rules = Rules { site_out: false, startup_ms: 100, silence_ms: 50 };
+    const LOADS: HealthSeen = HealthSeen { was_ready: false, was_asked: true, silent_ms: 0, stalled_ms: 0 };
+    const SERVES: HealthSeen = HealthSeen { was_ready: true, ..LOADS };
+    const UNBORN: Seen = Seen::Unborn { for_ms: 0 };
 
-    fn slot(leaving: Option<(i64, bool)>) -> Slot {
-        let leaving = leaving.map(|(deadline, replace)| Leaving {
-            reason: String::new(),
-            deadline: Timestamp(deadline),
-            replace,
-        });
-        Slot { leaving, ..Slot::new("i-1".to_owned(), Timestamp(0)) }
+    fn runs(for_ms: u64, health: HealthSeen) -> Seen {
+        Seen::Runs { for_ms, leaves_ms: None, health }
+    }
+
+    fn slot(leaving: Option<(u64, bool)>) -> Slot {
+        let leaving = leaving.map(|(grace_ms, replace)| Leaving { reason: String::new(), grace_ms, replace });
+        Slot { leaving, ..Slot::new("i-1".to_owned(), domain::Timestamp(0)) }
     }
 
     #[test]
     fn a_slot_that_stays_has_one_living_instance() {
         let out = Rules { site_out: true, ..RULES };
-        let late = Seen::Runs { for_ms: 101, was_ready: false, silent_ms: 0, asked_to_end: false };
-        let mute = Seen::Runs { for_ms: 900, was_ready: true, silent_ms: 51, asked_to_end: false };
-        let waits = Slot { not_before: Timestamp(1_001), ..slot(None) };
+        let waits = |failures| Slot { failures, ..slot(None) };
         for (slot, seen, rules, wanted) in [
-            (slot(None), Seen::Unborn, RULES, Step::Start),
-            (waits, Seen::Unborn, RULES, Step::Wait),
-            (slot(None), RUNS, RULES, Step::Wait),
+            (slot(None), UNBORN, RULES, Step::Start),
+            (waits(2), UNBORN, RULES, Step::Wait),
+            (waits(2), Seen::Unborn { for_ms: 500 }, RULES, Step::Start),
+            (slot(None), runs(10, LOADS), RULES, Step::Wait),
             (slot(None), Seen::Gone, RULES, Step::Renew { failed: false }),
             (slot(None), Seen::Ended { after_ms: 9_000, was_ready: true }, RULES, Step::Renew { failed: false }),
             (slot(None), Seen::Ended { after_ms: 9_000, was_ready: false }, RULES, Step::Renew { failed: true }),
             (slot(None), Seen::Ended { after_ms: 9, was_ready: true }, RULES, Step::Renew { failed: true }),
-            (slot(None), late, RULES, Step::Kill("it was not ready in time")),
-            (slot(None), mute, RULES, Step::Kill("it did not answer")),
-            (slot(None), RUNS, out, Step::Kill("its site is out")),
+            (slot(None), runs(10, LOADS), out, Step::Kill("its site is out")),
             (slot(None), Seen::Gone, out, Step::Wait),
-            (slot(None), Seen::Unborn, out, Step::Wait),
+            (slot(None), UNBORN, out, Step::Wait),
         ] {
             assert_eq!(plan_slot(&slot, seen, rules), wanted, "{slot:?} {seen:?} {rules:?}");
         }
     }
 
     #[test]
+    fn only_what_was_asked_and_does_not_answer_or_step_is_killed() {
+        let late = HealthSeen { was_asked: false, ..LOADS };
+        let silent = |silent_ms| HealthSeen { silent_ms, ..SERVES };
+        let stalled = |stalled_ms| HealthSeen { stalled_ms, ..SERVES };
+        for (for_ms, health, wanted) in [
+            (100, LOADS, Step::Wait),
+            (101, LOADS, Step::Kill("it was not ready in time")),
+            // Since this process was absent it was not asked: it may be ready by now.
+            (101, late, Step::Wait),
+            (900, SERVES, Step::Wait),
+            (900, silent(50), Step::Wait),
+            (900, silent(51), Step::Kill("it did not answer")),
+            (900, stalled(50), Step::Wait),
+            (900, stalled(51), Step::Kill("it made no progress")),
+        ] {
+            assert_eq!(plan_slot(&slot(None), runs(for_ms, health), RULES), wanted, "{for_ms} {health:?}");
+        }
+    }
+
+    #[test]
     fn a_slot_that_leaves_is_asked_then_killed_then_removed() {
         let out = Rules { site_out: true, ..RULES };
-        let asked = Seen::Runs { for_ms: 10, was_ready: true, silent_ms: 9_999, asked_to_end: true };
+        let silent = HealthSeen { silent_ms: 9_999, ..SERVES };
+        let asked = |for_ms| Seen::Runs { for_ms: 10, leaves_ms: Some(for_ms), health: silent };
         for (leaving, seen, rules, wanted) in [
-            ((2_000, false), RUNS, RULES, Step::AskToEnd),
-            ((2_000, false), asked, RULES, Step::Wait),
-            ((1_000, false), asked, RULES, Step::Kill("it did not end in time")),
+            ((2_000, false), runs(10, SERVES), RULES, Step::AskToEnd),
+            ((0, false), runs(10, SERVES), RULES, Step::AskToEnd),
+            ((2_000, false), asked(1_999), RULES, Step::Wait),
+            ((2_000, false), asked(2_000), RULES, Step::Kill("it did not end in time")),
             ((2_000, false), Seen::Gone, RULES, Step::Remove),
-            ((2_000, false), Seen::Unborn, out, Step::Remove),
+            ((2_000, false), UNBORN, out, Step::Remove),
             ((2_000, true), Seen::Gone, RULES, Step::Renew { failed: false }),
             ((2_000, true), Seen::Gone, out, Step::Wait),
         ] {

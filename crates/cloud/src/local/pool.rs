@@ -10,6 +10,8 @@ use domain::{Digest, Market, ModelRef, Money, Resources, Timestamp};
 use serde::{Deserialize, Serialize};
 use state::objects::Stored;
 
+use super::outcome::Pending;
+
 /// A node pool.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Pool {
@@ -27,6 +29,9 @@ pub(super) struct Pool {
     /// The operation that made it.
     pub made_by: String,
     pub made_at: Timestamp,
+    /// Calls that wait for it to become as they asked.
+    #[serde(default)]
+    pub pending: Vec<Pending>,
     /// Its instances, those that leave among them.
     pub slots: Vec<Slot>,
 }
@@ -41,9 +46,6 @@ pub(super) struct Slot {
     /// How many of them failed in a row soon after their start.
     #[serde(default)]
     pub failures: u32,
-    /// Not to be started before this instant.
-    #[serde(default)]
-    pub not_before: Timestamp,
     /// Why the one before ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_end: Option<String>,
@@ -56,10 +58,17 @@ pub(super) struct Slot {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Leaving {
     pub reason: String,
-    /// Then it is killed.
-    pub deadline: Timestamp,
+    /// How long after it was asked to end it is killed, in milliseconds of running time. After a restart of the cloud it
+    /// is asked again, and has all of it once more.
+    #[serde(default = "grace_unless_said")]
+    pub grace_ms: u64,
     /// Whether another one takes its place.
     pub replace: bool,
+}
+
+/// The grace of slots that were stored without one.
+const fn grace_unless_said() -> u64 {
+    35_000
 }
 
 impl Pool {
@@ -82,7 +91,7 @@ impl Pool {
 
     /// Marks slots to leave until as many stay as are wanted: those `named` first, then those that are not `ready`, then
     /// the newest.
-    pub fn shrink(&mut self, named: &[String], ready: &dyn Fn(&str) -> bool, deadline: Timestamp) {
+    pub fn shrink(&mut self, named: &[String], ready: &dyn Fn(&str) -> bool, grace_ms: u64) {
         let surplus = self.staying().saturating_sub(self.size as usize);
         let mut order: Vec<usize> = (0..self.slots.len()).filter(|&index| self.slots[index].stays()).collect();
         order.sort_by_key(|&index| {
@@ -91,7 +100,7 @@ impl Pool {
         });
         for index in order.into_iter().take(surplus) {
             let reason = "the pool was made smaller".to_owned();
-            self.slots[index].leaving = Some(Leaving { reason, deadline, replace: false });
+            self.slots[index].leaving = Some(Leaving { reason, grace_ms, replace: false });
         }
     }
 }
@@ -99,7 +108,7 @@ impl Pool {
 impl Slot {
     /// A slot with an instance that is yet to be started.
     pub fn new(instance: String, now: Timestamp) -> Self {
-        Self { instance, since: now, restarts: 0, failures: 0, not_before: Timestamp(0), last_end: None, leaving: None }
+        Self { instance, since: now, restarts: 0, failures: 0, last_end: None, leaving: None }
     }
 
     /// Whether this slot counts towards the pool's size.
@@ -146,12 +155,12 @@ impl Stored for StoredBucket {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
-    fn pool(size: u32, slots: Vec<Slot>) -> Pool {
+    pub fn pool(size: u32, slots: Vec<Slot>) -> Pool {
         Pool {
             region: "us-east".to_owned(),
             nodepool: "p".to_owned(),
@@ -165,6 +174,7 @@ mod tests {
             size,
             made_by: String::new(),
             made_at: Timestamp(0),
+            pending: Vec::new(),
             slots,
         }
     }
@@ -173,7 +183,7 @@ mod tests {
     fn slots() -> impl Strategy<Value = Vec<Slot>> {
         proptest::collection::vec((any::<Option<bool>>(), 0_i64..5), 0..12).prop_map(|kinds| {
             let slot = |(index, (leaving, since)): (usize, (Option<bool>, i64))| Slot {
-                leaving: leaving.map(|replace| Leaving { reason: String::new(), deadline: Timestamp(9), replace }),
+                leaving: leaving.map(|replace| Leaving { reason: String::new(), grace_ms: 9, replace }),
                 ..Slot::new(format!("i-{index}"), Timestamp(since))
             };
             kinds.into_iter().enumerate().map(slot).collect()
@@ -188,7 +198,7 @@ mod tests {
             let named: Vec<String> = named.iter().map(|index| format!("i-{index}")).collect();
             let is_ready = |id: &str| id < format!("i-{ready}").as_str();
             let mut after = pool(size, before.clone());
-            after.shrink(&named, &is_ready, Timestamp(7));
+            after.shrink(&named, &is_ready, 7);
             let mut made = 0;
             after.fill(Timestamp(8), &mut || { made += 1; format!("new-{made}") });
             prop_assert_eq!(after.staying(), size as usize);

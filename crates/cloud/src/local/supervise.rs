@@ -6,19 +6,19 @@
 
 use std::collections::HashSet;
 use std::path::Path;
-use std::time::Duration;
 
 use domain::Timestamp;
 use nix::sys::signal::Signal;
 use rand::Rng as _;
 use state::objects::{self, Versioned};
-use state::{Batch, Expect};
+use state::{Batch, Expect, Write};
 use tokio::time::Instant;
 
-use super::plan::{Rules, Seen, Step, backoff_ms, plan_slot};
+use super::plan::{Rules, Seen, Step, plan_slot};
 use super::pool::{Leaving, Pool, Slot};
-use super::process::{self, Launch};
-use super::{LocalCloud, State};
+use super::process::owner::{self, Held, Owned};
+use super::process::{self, Launch, Process};
+use super::{LocalCloud, State, outcome};
 
 /// How many times a pass may go over one pool: end, renew, start.
 const ROUNDS: usize = 3;
@@ -26,12 +26,14 @@ const ROUNDS: usize = 3;
 const OLD_FOLDERS_MAX: usize = 32;
 /// Most of a log's end that goes into a reason, in bytes.
 const LOG_TAIL_BYTES: u64 = 2_048;
+/// Most of a line of it, in characters.
+const LOG_LINE_CHARS: usize = 200;
 
 impl LocalCloud {
     /// One pass over all pools.
     pub(super) async fn pass(&self) {
         let mut state = self.state.lock().await;
-        if self.is_stopping() {
+        if self.is_stopping() || !self.has_store(&mut state).await {
             return;
         }
         let keys: Vec<String> = state.pools.keys().cloned().collect();
@@ -44,10 +46,27 @@ impl LocalCloud {
         }
     }
 
+    /// Whether the store takes changes, as far as known. After it did not, it is left alone for a moment and then read
+    /// again: a commit whose outcome is unknown may have taken effect.
+    async fn has_store(&self, state: &mut State) -> bool {
+        let Some(trouble) = &state.trouble else { return true };
+        if Instant::now() < trouble.read_again_at {
+            return false;
+        }
+        match State::read(&*self.store).await {
+            Ok(read) => *state = read,
+            Err(error) => {
+                tracing::error!(cause = %error, "store not read");
+                state.note_trouble(&error);
+            }
+        }
+        state.trouble.is_none()
+    }
+
     /// Goes over one pool; true when it changed, so that there may be more to do.
     async fn pass_pool(&self, state: &mut State, key: &str) -> bool {
         let Some(Versioned { value: pool, version }) = state.pools.get(key) else { return false };
-        let rules = self.rules(state, pool);
+        let (rules, now) = (self.rules(state, pool), self.clock.now());
         let mut next = pool.clone();
         let mut removed = HashSet::new();
         for (slot, next_slot) in pool.slots.iter().zip(&mut next.slots) {
@@ -61,19 +80,24 @@ impl LocalCloud {
                     tracing::warn!(instance = %slot.instance, region = %pool.region, reason, "instance killed");
                     self.world.kill(&slot.instance, reason);
                 }
-                Step::Renew { failed } => *next_slot = self.renew(slot, failed, rules.now),
+                Step::Renew { failed } => *next_slot = self.renew(slot, failed, now),
                 Step::Remove => {
                     removed.insert(slot.instance.clone());
                 }
             }
         }
         next.slots.retain(|slot| !removed.contains(&slot.instance));
-        next.fill(rules.now, &mut || self.new_id());
+        next.fill(now, &mut || self.new_id());
+        let ended = next.settle(&|id| self.world.serves(id), now);
         if next == *pool && !(next.size == 0 && next.slots.is_empty()) {
             return false;
         }
         let (expect, pool) = (Expect::Version(*version), pool.clone());
-        match self.save(state, next, expect).await {
+        let saved = match outcome::writes(&ended) {
+            Ok(writes) => self.save_with(state, next, expect, writes).await,
+            Err(error) => Err(error),
+        };
+        match saved {
             Ok(()) => {
                 self.forget_replaced(state, key, &pool);
                 true
@@ -87,7 +111,6 @@ impl LocalCloud {
 
     fn rules(&self, state: &State, pool: &Pool) -> Rules {
         Rules {
-            now: self.clock.now(),
             site_out: state.outages.contains_key(&pool.region),
             startup_ms: u64::from(self.config.startup_seconds) * 1_000,
             silence_ms: u64::from(self.config.silence_seconds) * 1_000,
@@ -95,8 +118,11 @@ impl LocalCloud {
     }
 
     fn see(&self, instance: &str) -> Seen {
-        self.world.see(instance, Instant::now()).unwrap_or_else(|| {
-            if process::folder(&self.config.root, instance).exists() { Seen::Gone } else { Seen::Unborn }
+        self.world.see(instance).unwrap_or_else(|| {
+            if process::folder(&self.config.root, instance).exists() {
+                return Seen::Gone;
+            }
+            Seen::Unborn { for_ms: self.world.unborn_ms(instance) }
         })
     }
 
@@ -115,12 +141,12 @@ impl LocalCloud {
         match launch.start() {
             Ok((child, process)) => {
                 tracing::info!(instance = %slot.instance, region = %pool.region, pid = child.id(), "instance started");
-                self.world.started(&slot.instance, child, process, Instant::now());
+                self.world.started(&slot.instance, child, process);
             }
             Err(error) => {
                 let program = self.config.command.first().map_or("", String::as_str);
                 tracing::error!(cause = %error, program, "instance not started");
-                self.world.failed(&slot.instance, format!("{program} cannot be started: {error}"), Instant::now());
+                self.world.failed(&slot.instance, format!("{program} cannot be started: {error}"));
             }
         }
     }
@@ -131,13 +157,7 @@ impl LocalCloud {
         let left = slot.leaving.as_ref().map(|leaving| leaving.reason.clone());
         let last_end = left.or_else(|| self.end_of(&slot.instance));
         tracing::warn!(instance = %slot.instance, reason = last_end.as_deref(), failures, "instance replaced");
-        Slot {
-            restarts: slot.restarts.saturating_add(1),
-            failures,
-            not_before: now.plus_millis(backoff_ms(failures)),
-            last_end,
-            ..Slot::new(self.new_id(), now)
-        }
+        Slot { restarts: slot.restarts.saturating_add(1), failures, last_end, ..Slot::new(self.new_id(), now) }
     }
 
     fn end_of(&self, instance: &str) -> Option<String> {
@@ -156,18 +176,31 @@ impl LocalCloud {
 
     /// Commits a pool as it is to be; a pool without size and slots is removed.
     pub(super) async fn save(&self, state: &mut State, pool: Pool, expect: Expect) -> Result<(), state::StoreError> {
+        self.save_with(state, pool, expect, Vec::new()).await
+    }
+
+    /// [`LocalCloud::save`], with other writes in the same commit.
+    pub(super) async fn save_with(
+        &self,
+        state: &mut State,
+        pool: Pool,
+        expect: Expect,
+        others: Vec<Write>,
+    ) -> Result<(), state::StoreError> {
         let key = Pool::key(&pool.region, &pool.nodepool);
-        if pool.size == 0 && pool.slots.is_empty() {
-            self.store.commit(Batch::new().with(objects::delete::<Pool>(&key, expect))).await?;
+        let is_gone = pool.size == 0 && pool.slots.is_empty();
+        let write = if is_gone { objects::delete::<Pool>(&key, expect) } else { objects::put(&pool, expect)? };
+        let batch = others.into_iter().fold(Batch::new().with(write), Batch::with);
+        let committed = self.store.commit(batch).await.inspect_err(|error| state.note_trouble(error))?;
+        if is_gone {
             state.pools.remove(&key);
-            return Ok(());
+        } else {
+            state.pools.insert(key, Versioned { value: pool, version: committed.revision });
         }
-        let committed = self.store.commit(Batch::new().with(objects::put(&pool, expect)?)).await?;
-        state.pools.insert(key, Versioned { value: pool, version: committed.revision });
         Ok(())
     }
 
-    /// Looks at every process of this machine: adopts those that belong to a slot, kills orphans and doubles.
+    /// Looks at what lives in this cloud's folder: adopts what belongs to a slot, kills orphans.
     pub(super) async fn sweep(&self) {
         let state = self.state.lock().await;
         self.sweep_with(&state);
@@ -175,21 +208,27 @@ impl LocalCloud {
 
     /// [`LocalCloud::sweep`], for whoever holds the lock already.
     pub(super) fn sweep_with(&self, state: &State) {
-        let tagged = match process::find_tagged(&self.config.root) {
-            Ok(tagged) => tagged,
+        let is_known = |held: &Held| self.world.process(&held.instance).is_some_and(Process::is_alive);
+        let found = owner::find_held(&self.config.root).and_then(|mut held| {
+            held.retain(|held| !is_known(held));
+            if held.is_empty() { Ok(Vec::new()) } else { owner::find_processes(&self.config.root, &held) }
+        });
+        let mut found = match found {
+            Ok(found) => found,
             Err(error) => {
-                tracing::error!(cause = %error, "process table not read");
+                tracing::error!(cause = %error, "instances not looked for");
                 return;
             }
         };
         let wanted: HashSet<&str> = state.instances().collect();
-        for found in tagged {
-            let (instance, process) = (found.instance.as_str(), found.process);
-            match self.world.process(instance) {
+        // The one that was started comes before those that it has started.
+        found.sort_by_key(|owned| (owned.process.group != owned.process.pid, owned.process));
+        for Owned { instance, process } in found {
+            match self.world.process(&instance) {
                 Some(known) if known == process || known.pid == process.group => {}
-                None if wanted.contains(instance) && self.world.view(instance).is_none() => {
+                None if wanted.contains(instance.as_str()) && self.world.view(&instance).is_none() => {
                     tracing::info!(instance, pid = process.pid, "instance adopted");
-                    self.world.adopted(instance, process, Instant::now());
+                    self.world.adopted(&instance, process);
                 }
                 _ => {
                     tracing::warn!(instance, pid = process.pid, "orphan killed");
@@ -213,16 +252,16 @@ impl LocalCloud {
         }
     }
 
-    /// Lets the spot market take instances back, for the time that has passed.
-    pub(super) async fn reclaim(&self, passed: Duration) {
+    /// Lets the spot market take instances back, for the running time that has passed.
+    pub(super) async fn reclaim(&self, passed_ms: u64) {
         let rate = self.config.spot.reclaims_per_hour;
         if rate <= 0.0 {
             return;
         }
         // The chance of an event of a Poisson process within the span.
-        let chance = 1.0 - (-rate * passed.as_secs_f64() / 3_600.0).exp();
+        let chance = 1.0 - (-rate * passed_ms as f64 / 3_600_000.0).exp();
         let mut state = self.state.lock().await;
-        let deadline = self.clock.now().plus_millis(i64::from(self.config.spot.notice_seconds) * 1_000);
+        let grace_ms = u64::from(self.config.spot.notice_seconds) * 1_000;
         let spot = state.pools.values().filter(|pool| pool.value.market == domain::Market::Spot);
         for Versioned { value: mut pool, version } in spot.cloned().collect::<Vec<_>>() {
             let mut taken = false;
@@ -232,7 +271,7 @@ impl LocalCloud {
                 {
                     tracing::warn!(instance = %slot.instance, "spot instance taken back");
                     let reason = "the spot market took it back".to_owned();
-                    slot.leaving = Some(Leaving { reason, deadline, replace: true });
+                    slot.leaving = Some(Leaving { reason, grace_ms, replace: true });
                     taken = true;
                 }
             }
@@ -252,14 +291,16 @@ fn last_line(log: &Path) -> Option<String> {
     file.take(LOG_TAIL_BYTES).read_to_end(&mut tail).ok()?;
     let text = String::from_utf8_lossy(&tail);
     let line = text.lines().rev().find(|line| !line.trim().is_empty())?;
-    Some(line.chars().filter(|c| !c.is_control()).take(200).collect())
+    Some(domain::text::printable(line, LOG_LINE_CHARS).into_owned())
 }
 
 fn remove_old_folders(instances: &Path, wanted: &HashSet<&str>) -> std::io::Result<()> {
     let mut old = Vec::new();
     for entry in std::fs::read_dir(instances)? {
         let entry = entry?;
-        if !entry.file_name().to_str().is_some_and(|name| wanted.contains(name)) {
+        let is_wanted = entry.file_name().to_str().is_some_and(|name| wanted.contains(name));
+        // What lives is not forgotten: its folder proves whose it is.
+        if !is_wanted && !owner::is_held(&entry.path()) {
             old.push((entry.metadata()?.modified()?, entry.path()));
         }
     }

@@ -2,13 +2,13 @@
 
 use async_trait::async_trait;
 use domain::{Kind, Market, Money, Problem, Resources};
-use state::objects;
+use state::objects::{self, Versioned};
 use state::{Batch, Expect};
 
-use super::LocalCloud;
 use super::config::{PRICE_SOURCE, SiteConfig};
 use super::pool::{Pool, StoredBucket};
-use crate::contract::envelope::Cost;
+use super::{Asked, LocalCloud, State, outcome};
+use crate::contract::envelope::{Cost, Operation};
 use crate::contract::infrastructure::{
     AttachVolumeArgs, Bucket, Compute, CreateStorageBucketArgs, FailoverRouteArgs, LaunchSpotArgs, MlJob,
     ProvisionComputeArgs, RotateSecretArgs, Route, SecretVersion, SubmitMlJobArgs, Volume,
@@ -17,7 +17,7 @@ use crate::contract::tools::{
     CostEstimate, CostLine, DeployModelArgs, GetCostEstimateArgs, GetHealthArgs, GetQuotasArgs, Health, Nodepool,
     Quota, Quotas, RegionHealth, ScaleNodepoolArgs, WriteArgs,
 };
-use crate::server::{Answer, CallContext, Cloud, Reply};
+use crate::server::{Answer, CallContext, Cloud, Reply, Standing};
 
 /// Longest name of a node pool.
 const NODEPOOL_CHARS_MAX: usize = 128;
@@ -49,9 +49,9 @@ impl Cloud for LocalCloud {
         let artifact = self.artifacts.check(&args.artifact, &args.digest).await?;
         let mut state = self.state.lock().await;
         if let Some(found) = state.pools.get(&Pool::key(&args.region, &args.nodepool)) {
-            // The same operation, whose answer was lost in a crash.
             if found.value.made_by == context.operation_id && !args.write.dry_run {
-                return Ok(Reply::done(self.describe(&state, &found.value)).costing(cost));
+                let found = found.clone();
+                return self.deploy_again(&mut state, context, found).await.map(|reply| reply.costing(cost));
             }
             let cause = format!("there is a node pool {:?} in {} already", args.nodepool, args.region);
             return Err(Problem::new(Kind::Conflict, cause).next("scale it with scale_nodepool").at("nodepool"));
@@ -69,15 +69,19 @@ impl Cloud for LocalCloud {
             size: args.replicas,
             made_by: context.operation_id.clone(),
             made_at: context.now,
+            pending: Vec::new(),
             slots: Vec::new(),
         };
-        self.check_room(&state, site, pool.size as usize)?;
-        if !args.write.dry_run {
-            pool.fill(context.now, &mut || self.new_id());
-            self.save(&mut state, pool.clone(), Expect::Absent).await?;
-            self.wake.notify_one();
+        let size = Asked { count: pool.size, field: "replicas" };
+        self.check_room(&state, site, pool.size as usize, size)?;
+        if args.write.dry_run {
+            return Ok(Reply::done(self.describe(&state, &pool)).costing(cost));
         }
-        Ok(Reply::done(self.describe(&state, &pool)).costing(cost))
+        pool.fill(context.now, &mut || self.new_id());
+        pool.note_pending(&context.operation_id, context.now);
+        self.save(&mut state, pool.clone(), Expect::Absent).await?;
+        self.wake.notify_one();
+        Ok(Reply::done(self.describe(&state, &pool)).costing(cost).going_on())
     }
 
     async fn scale_nodepool(&self, context: &CallContext, args: ScaleNodepoolArgs) -> Answer<Nodepool> {
@@ -98,17 +102,24 @@ impl Cloud for LocalCloud {
             check_cost(&args.write, cost)?;
         }
         if grows_by > 0 && args.size > pool.size {
-            self.check_room(&state, self.site(&args.region)?, grows_by)?;
+            let size = Asked { count: args.size, field: "size" };
+            self.check_room(&state, self.site(&args.region)?, grows_by, size)?;
         }
         pool.size = args.size;
-        let grace_ms = i64::from(self.config.drain_seconds) * 1_000 + DRAIN_MARGIN_MS;
-        pool.shrink(&args.remove, &|id| self.world.serves(id), context.now.plus_millis(grace_ms));
+        let grace_ms = u64::from(self.config.drain_seconds) * 1_000 + DRAIN_MARGIN_MS;
+        pool.shrink(&args.remove, &|id| self.world.serves(id), grace_ms);
         pool.fill(context.now, &mut || self.new_id());
-        if !args.write.dry_run {
-            self.save(&mut state, pool.clone(), Expect::Version(version)).await?;
-            self.wake.notify_one();
+        if args.write.dry_run {
+            return Ok(Reply::done(self.describe(&state, &pool)).costing(cost));
         }
-        Ok(Reply::done(self.describe(&state, &pool)).costing(cost))
+        let overtaken = outcome::writes(&pool.note_pending(&context.operation_id, context.now))?;
+        self.save_with(&mut state, pool.clone(), Expect::Version(version), overtaken).await?;
+        self.wake.notify_one();
+        Ok(Reply::done(self.describe(&state, &pool)).costing(cost).going_on())
+    }
+
+    async fn operation_state(&self, _: &CallContext, operation: &Operation) -> Result<Standing, Problem> {
+        self.standing(operation).await
     }
 
     async fn get_health(&self, _: &CallContext, args: GetHealthArgs) -> Answer<Health> {
@@ -122,7 +133,9 @@ impl Cloud for LocalCloud {
             RegionHealth {
                 region: site.name.clone(),
                 available: outage.is_none(),
-                reason: outage.map(|outage| format!("an outage was ordered by {}", outage.by)),
+                reason: outage
+                    .map(|outage| format!("an outage was ordered by {}", outage.by))
+                    .or_else(|| state.trouble.as_ref().map(|trouble| no_changes(&trouble.cause))),
             }
         });
         let named = |pool: &Pool| args.nodepool.as_deref().is_none_or(|wanted| wanted == pool.nodepool);
@@ -224,8 +237,24 @@ impl Cloud for LocalCloud {
     }
 }
 
+impl LocalCloud {
+    /// The same call once more, whose answer was lost in a crash, or which has failed: its pool is tried again at once.
+    async fn deploy_again(&self, state: &mut State, context: &CallContext, found: Versioned<Pool>) -> Answer<Nodepool> {
+        let Versioned { value: mut pool, version } = found;
+        pool.slots.iter_mut().for_each(|slot| slot.failures = 0);
+        pool.note_pending(&context.operation_id, context.now);
+        self.save(state, pool.clone(), Expect::Version(version)).await?;
+        self.wake.notify_one();
+        Ok(Reply::done(self.describe(state, &pool)).going_on())
+    }
+}
+
 /// How much longer than its own drain a process may take before it is killed, in milliseconds.
-const DRAIN_MARGIN_MS: i64 = 5_000;
+const DRAIN_MARGIN_MS: u64 = 5_000;
+
+fn no_changes(cause: &str) -> String {
+    format!("no change can be stored, so that nothing is started or replaced: {cause}")
+}
 
 fn unsupported<T>(why: &str, instead: &str) -> Answer<T> {
     Err(Problem::new(Kind::Unsupported, format!("the local cloud cannot do this: {why}")).next(instead))
@@ -244,7 +273,7 @@ fn check_fit(site: &SiteConfig, need: &Resources) -> Result<(), Problem> {
         return Ok(());
     }
     let (kind, offers, name) = (&site.instance_type, site.instance, &site.name);
-    Err(Problem::new(Kind::NoCapacity, format!("{name} offers {kind} with {offers}, and {need} is needed"))
+    Err(Problem::invalid(format!("{name} offers {kind} with {offers}, and {need} is needed"))
         .next("ask for less, or use another region")
         .at("resources"))
 }
@@ -252,7 +281,7 @@ fn check_fit(site: &SiteConfig, need: &Resources) -> Result<(), Problem> {
 fn check_cost(write: &WriteArgs, cost: Cost) -> Result<(), Problem> {
     match write.max_cost_usd {
         Some(limit) if cost.per_hour > Money::from_dollars(limit) => {
-            Err(Problem::new(Kind::NoCapacity, format!("it would cost {} an hour", cost.per_hour))
+            Err(Problem::invalid(format!("it would cost {} an hour, and {limit} dollars are allowed", cost.per_hour))
                 .next("raise max_cost_usd, or ask for less")
                 .at("max_cost_usd"))
         }

@@ -49,11 +49,36 @@ impl<T> Reply<T> {
         Self { resource: None, cost: None, running: false }
     }
 
+    /// The work goes on after the answer: the server then asks [`Cloud::operation_state`] how it ended.
+    #[must_use]
+    pub fn going_on(self) -> Self {
+        Self { running: true, ..self }
+    }
+
     /// Adds what it costs.
     #[must_use]
     pub const fn costing(mut self, cost: Cost) -> Self {
         self.cost = Some(cost);
         self
+    }
+}
+
+/// Where a write stands whose work went on after its answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standing {
+    /// Whether it still goes on, or how it ended.
+    pub state: OperationState,
+    /// Why it did not succeed.
+    pub problem: Option<Problem>,
+    /// What it made, as it is now: of the shape that its tool returns.
+    pub resource: Option<serde_json::Value>,
+}
+
+impl Standing {
+    /// It goes on.
+    #[must_use]
+    pub const fn running() -> Self {
+        Self { state: OperationState::Running, problem: None, resource: None }
     }
 }
 
@@ -123,10 +148,10 @@ pub trait Cloud: Send + Sync + 'static {
     async fn failover_route(&self, _: &CallContext, _: FailoverRouteArgs) -> Answer<Route> {
         unsupported(self.name(), "failover_route")
     }
-    /// Where an operation stands that was running when last recorded. The server itself answers `get_operation` for
-    /// those that have ended.
-    async fn operation_state(&self, _: &CallContext, operation: &Operation) -> Result<OperationState, Problem> {
-        Ok(operation.state)
+    /// Where an operation stands whose work went on after its answer. The server writes down how it ended, and answers
+    /// for those that have ended by itself.
+    async fn operation_state(&self, _: &CallContext, operation: &Operation) -> Result<Standing, Problem> {
+        Ok(Standing { state: operation.state, ..Standing::running() })
     }
     /// `cancel_operation`, for an operation that is still running.
     async fn cancel_operation(&self, _: &CallContext, _: &Operation) -> Answer<Operation> {

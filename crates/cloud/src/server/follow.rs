@@ -21,13 +21,12 @@ impl Operations {
         arguments: Value,
     ) -> Result<Envelope<Value>, Problem> {
         let arguments = dispatch::typed::<GetOperation>(arguments)?;
-        let Record { mut operation, envelope, .. } = self.own(&context.principal, &arguments.operation_id).await?;
+        let record = self.own(&context.principal, &arguments.operation_id).await?;
+        let Record { mut operation, envelope, .. } = self.settle(cloud, context, record).await?;
         let mut problem = envelope.as_ref().and_then(|envelope| envelope.error.clone());
         if operation.state == OperationState::Running {
             operation.poll_after_ms = Some(POLL_AFTER_MS);
-            if envelope.is_some() {
-                operation.state = cloud.operation_state(context, &operation).await?;
-            } else if !self.is_running(&operation.id) {
+            if envelope.is_none() && !self.is_running(&operation.id) {
                 problem = Some(
                     Problem::new(Kind::Timeout, "it was cut short, and whether it took effect is unknown")
                         .next("repeat the call with the same idempotency_token"),
@@ -61,7 +60,7 @@ impl Operations {
 
     async fn cancellable(&self, context: &CallContext, arguments: Value) -> Result<Operation, Problem> {
         let arguments = dispatch::typed::<CancelOperation>(arguments)?;
-        let operation = self.own(&context.principal, &arguments.operation_id).await?.operation;
+        let operation = self.own(&context.principal, &arguments.operation_id).await?.value.operation;
         if operation.state == OperationState::Running {
             return Ok(operation);
         }

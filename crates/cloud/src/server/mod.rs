@@ -23,7 +23,7 @@ use rmcp::transport::streamable_http_server::session::local::LocalSessionManager
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use state::SharedStore;
 
-pub use adapter::{Answer, CallContext, Cloud, Reply};
+pub use adapter::{Answer, CallContext, Cloud, Reply, Standing};
 pub use auth::Principal;
 
 /// Largest request body, in bytes.

@@ -17,6 +17,7 @@ use state::objects::{self, Stored, Versioned};
 use state::{Batch, Expect, SharedStore};
 use tokio::sync::watch;
 
+use super::adapter::{CallContext, Cloud};
 use super::audit::Entry;
 use super::dispatch;
 use crate::contract::envelope::{Envelope, Operation, OperationState, Status};
@@ -203,12 +204,52 @@ impl Operations {
     }
 
     /// The record of an operation of this caller.
-    pub(super) async fn own(&self, principal: &str, id: &str) -> Result<Record, Problem> {
-        let record = objects::get::<Record>(&*self.store, id).await?.map(|record| record.value);
+    pub(super) async fn own(&self, principal: &str, id: &str) -> Result<Versioned<Record>, Problem> {
+        let record = objects::get::<Record>(&*self.store, id).await?;
         // To anybody else it does not exist.
         record
-            .filter(|record| record.principal == principal)
+            .filter(|record| record.value.principal == principal)
             .ok_or_else(|| Problem::not_found(format!("there is no operation {id:?}")).at("operation_id"))
+    }
+
+    /// Asks the cloud how an operation ended whose work went on after its answer, and writes that down, so that its end
+    /// stays what it was and a failed one may be tried again.
+    pub(super) async fn settle(
+        &self,
+        cloud: &dyn Cloud,
+        context: &CallContext,
+        record: Versioned<Record>,
+    ) -> Result<Record, Problem> {
+        let Versioned { value: mut record, version } = record;
+        let (OperationState::Running, Some(envelope)) = (record.operation.state, &mut record.envelope) else {
+            return Ok(record);
+        };
+        let standing = cloud.operation_state(context, &record.operation).await?;
+        if standing.state == OperationState::Running {
+            return Ok(record);
+        }
+        envelope.status = match standing.state {
+            OperationState::Failed | OperationState::Cancelled => Status::Failed,
+            OperationState::Succeeded | OperationState::Running => Status::Succeeded,
+        };
+        record.operation.state = standing.state;
+        envelope.operation = Some(record.operation.clone());
+        envelope.error = standing.problem;
+        envelope.resource = standing.resource.or(envelope.resource.take());
+        let write = objects::put(&record, Expect::Version(version))?;
+        match self.store.commit(Batch::new().with(write)).await {
+            // Somebody else wrote the same end down.
+            Ok(_) | Err(state::StoreError::Conflict { .. }) => Ok(record),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// [`Operations::settle`] before a call is repeated, if there is anything to settle.
+    pub(super) async fn settle_before(&self, cloud: &dyn Cloud, context: &CallContext) -> Result<(), Problem> {
+        match objects::get::<Record>(&*self.store, &context.operation_id).await? {
+            Some(record) => self.settle(cloud, context, record).await.map(drop),
+            None => Ok(()),
+        }
     }
 
     /// Whether the operation is being carried out by this process.

@@ -111,6 +111,10 @@ impl Pipeline {
         let (cloud, operations) = (self.cloud.clone(), self.operations.clone());
         let (tool, arguments) = (call.tool.name, call.arguments.clone());
         let context = call.context(ask.operation_id());
+        // What went on after its answer may have ended since: a failed call is then tried again, others are answered anew.
+        if let Err(problem) = self.operations.settle_before(&*self.cloud, &context).await {
+            return self.refuse(&call, problem).await;
+        }
         let effect = async move {
             if tool == CancelOperation::NAME {
                 operations.cancel(&*cloud, &context, arguments).await

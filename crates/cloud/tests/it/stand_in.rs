@@ -13,13 +13,16 @@ pub fn command() -> Vec<String> {
     std::iter::once(program).chain(words.map(str::to_owned)).collect()
 }
 
-fn argument(name: &str) -> String {
+/// The word after `name` on the command line of this process.
+pub fn argument(name: &str) -> String {
     let words: Vec<String> = std::env::args().collect();
     words.windows(2).find(|pair| pair[0] == name).map(|pair| pair[1].clone()).unwrap_or_default()
 }
 
 /// What the model file may say to change how the stand-in behaves.
 pub const CRASHES: &str = "crashes at its start";
+/// It never comes to serve.
+pub const HANGS: &str = "hangs at its start";
 
 const LIFE_SECONDS: u32 = 300;
 
@@ -29,9 +32,13 @@ fn serve() {
     // Whatever becomes of its test, it does not stay for ever.
     nix::unistd::alarm::set(LIFE_SECONDS);
     let (instance, ready) = (argument("--instance-id"), PathBuf::from(argument("--ready-file")));
-    if std::fs::read_to_string(argument("--model")).expect("the model") == CRASHES {
-        eprintln!("the model is broken");
-        std::process::exit(3);
+    match std::fs::read_to_string(argument("--model")).expect("the model").as_str() {
+        CRASHES => {
+            eprintln!("the model is broken");
+            std::process::exit(3);
+        }
+        HANGS => nix::unistd::pause(),
+        _ => {}
     }
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("bound").port();
@@ -47,7 +54,8 @@ fn serve() {
 }
 
 fn write_ready(ready: &Path, port: u16, instance: &str) {
-    let half = ready.with_extension("half");
+    // Of its own name: another stand-in may write to the same place.
+    let half = ready.with_extension(std::process::id().to_string());
     let text =
         format!(r#"{{"pid":{},"port":{port},"instance_id":"{instance}","model":"demo:1.0"}}"#, std::process::id());
     std::fs::write(&half, text).expect("written");

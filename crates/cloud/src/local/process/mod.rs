@@ -1,15 +1,14 @@
-//! Processes of this machine: starting them, finding them again by their tags, and ending them.
+//! Processes of this machine: starting them, telling them apart, and ending them. Whose they are, [`owner`] proves.
 
-use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions};
+pub(super) mod owner;
+
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 /// The tag that names an instance on its command line.
@@ -24,7 +23,7 @@ pub(super) struct Process {
     started_ticks: u64,
     /// Its number.
     pub pid: i32,
-    /// The number of its group: its own, unless another program started it.
+    /// The number of its group: its own, unless it was started by the program that was started as the instance.
     pub group: i32,
 }
 
@@ -40,11 +39,15 @@ impl Process {
         Self::observe(self.pid) == Some(self)
     }
 
-    /// Sends a signal to it and its group, unless it has ended.
+    /// Sends a signal to it, unless it has ended; and to its group when that was made for it, since then it holds only
+    /// what the process itself has started.
     pub fn signal(self, signal: Signal) {
-        if self.is_alive()
-            && let Err(error) = killpg(Pid::from_raw(self.group), signal)
-        {
+        if !self.is_alive() {
+            return;
+        }
+        let pid = Pid::from_raw(self.pid);
+        let sent = if self.group == self.pid { killpg(pid, signal) } else { kill(pid, signal) };
+        if let Err(error) = sent {
             tracing::debug!(pid = self.pid, cause = %error, "signal not delivered");
         }
     }
@@ -59,33 +62,6 @@ fn read_stat(pid: i32) -> Option<(char, i32, u64)> {
     let state = fields.next()?.chars().next()?;
     let group = fields.nth(1)?.parse().ok()?;
     Some((state, group, fields.nth(16)?.parse().ok()?))
-}
-
-/// A process that carries the tags of a cloud.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Tagged {
-    pub instance: String,
-    pub process: Process,
-}
-
-/// Every living process with the tags of the cloud at `root`.
-pub(super) fn find_tagged(root: &Path) -> io::Result<Vec<Tagged>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir("/proc")? {
-        let Ok(entry) = entry else { continue };
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-        let Ok(line) = fs::read(entry.path().join("cmdline")) else { continue };
-        let words: Vec<&[u8]> = line.split(|&byte| byte == 0).collect();
-        let after = |tag: &str| words.windows(2).find(|pair| pair[0] == tag.as_bytes()).map(|pair| pair[1]);
-        if after(ROOT_TAG).map(OsStr::from_bytes) != Some(root.as_os_str()) {
-            continue;
-        }
-        let instance = after(INSTANCE_TAG).and_then(|id| String::from_utf8(id.to_vec()).ok());
-        if let (Some(instance), Some(process)) = (instance, Process::observe(pid)) {
-            found.push(Tagged { instance, process });
-        }
-    }
-    Ok(found)
 }
 
 /// What an instance is started with.
@@ -103,14 +79,13 @@ pub(super) struct Launch<'a> {
 
 impl Launch<'_> {
     /// Starts the process in a group of its own, so that a Ctrl-C meant for its parent does not reach it. Its standard
-    /// error goes to the instance's log.
+    /// error is the instance's log, by which it is known as ours.
     pub fn start(&self) -> io::Result<(Child, Option<Process>)> {
         let folder = folder(self.root, self.instance);
-        fs::create_dir_all(&folder)?;
-        let log = OpenOptions::new().create(true).append(true).mode(0o600).open(folder.join("log"))?;
         let [program, leading @ ..] = self.command else {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "no program serves models"));
         };
+        let log = owner::claim(&folder)?;
         let child = Command::new(program)
             .args(leading)
             .arg("--model")
@@ -180,7 +155,7 @@ mod tests {
         let root = tempfile::tempdir().expect("a folder");
         let folder = folder(root.path(), "i-1");
         fs::create_dir_all(&folder).expect("made");
-        let mut log = OpenOptions::new().create(true).append(true).open(folder.join("log")).expect("open");
+        let mut log = File::options().create(true).append(true).open(folder.join("log")).expect("open");
         let block = vec![b'x'; 1 << 20];
         for _ in 0..9 {
             io::Write::write_all(&mut log, &block).expect("written");

@@ -1,4 +1,10 @@
 //! What is seen of the instances: their processes, and how they answer. Nothing here outlives this process.
+//!
+//! All ages are running time (see [`pulse`]): how long this process really watched, not how long ago something was.
+
+mod answers;
+pub(super) mod probe;
+pub(super) mod pulse;
 
 use std::collections::HashMap;
 use std::process::Child;
@@ -6,26 +12,18 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use parking_lot::Mutex;
-use tokio::time::Instant;
+
+pub(super) use answers::{Answer, Said};
+use answers::{Answers, MISSES_MAX};
+use pulse::{Pulse, Running};
 
 use super::plan::Seen;
 use super::process::Process;
 
-/// How often an instance that is not ready is asked.
-const PROBE_STARTING: Duration = Duration::from_millis(100);
-/// How often an instance that is ready is asked.
-const PROBE_READY: Duration = Duration::from_secs(1);
-/// After so many unanswered questions in a row an instance is called lost.
-const MISSES_MAX: u32 = 3;
-
-/// What an instance said of itself last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Said {
-    /// It serves.
-    Ok,
-    /// It loads, or takes no more; in any case it lives.
-    Busy,
-}
+/// How often an instance that is not ready is asked, in milliseconds.
+const PROBE_STARTING_MS: u64 = 100;
+/// How often an instance that is ready is asked, in milliseconds.
+const PROBE_READY_MS: u64 = 1_000;
 
 /// How an instance ended.
 #[derive(Debug, Clone)]
@@ -39,38 +37,35 @@ struct Watched {
     process: Option<Process>,
     /// Present when it was started by this process, which then has to reap it.
     child: Option<Child>,
-    since: Instant,
-    asked_to_end: bool,
+    since: Running,
+    asked_to_end: Option<Running>,
     killed_for: Option<&'static str>,
     end: Option<End>,
     url: Option<String>,
-    was_ready: bool,
-    said: Option<Said>,
-    misses: u32,
-    asked_at: Option<Instant>,
-    answered_at: Instant,
+    /// When the question was put that is not answered yet.
+    asking: bool,
+    asked_at: Option<Running>,
+    answers: Answers,
 }
 
 impl Watched {
-    fn new(process: Option<Process>, child: Option<Child>, now: Instant) -> Self {
+    fn new(process: Option<Process>, child: Option<Child>, now: Running) -> Self {
         Self {
             process,
             child,
             since: now,
-            asked_to_end: false,
+            asked_to_end: None,
             killed_for: None,
             end: None,
             url: None,
-            was_ready: false,
-            said: None,
-            misses: 0,
+            asking: false,
             asked_at: None,
-            answered_at: now,
+            answers: Answers::new(now),
         }
     }
 
     /// Looks whether it has ended since the last look, and reaps it.
-    fn look(&mut self, now: Instant) {
+    fn look(&mut self, now: Running) {
         if self.end.is_some() {
             return;
         }
@@ -84,7 +79,7 @@ impl Watched {
             None => "it ended".to_owned(),
         };
         let how = self.killed_for.map_or(how, str::to_owned);
-        self.end = Some(End { after_ms: millis(now - self.since), how });
+        self.end = Some(End { after_ms: now.since(self.since), how });
         self.child = None;
     }
 }
@@ -99,37 +94,53 @@ pub(super) struct View {
     pub ended: bool,
 }
 
-/// An instance to be asked how it is.
+/// An instance to be asked how it is, and how long its answer is waited for.
 pub(super) struct Question {
     pub instance: String,
     pub url: Option<String>,
+    pub patience: Duration,
 }
 
 /// The instances that are watched, by id.
-#[derive(Default)]
 pub(super) struct World {
+    /// Running time.
+    pub pulse: Pulse,
+    silence_ms: u64,
     watched: Mutex<HashMap<String, Watched>>,
+    /// Since when instances wait to be started.
+    unborn: Mutex<HashMap<String, Running>>,
 }
 
 impl World {
+    /// Watches nothing yet. An instance may be silent for `silence_ms` of running time.
+    pub fn new(silence_ms: u64) -> Self {
+        Self { pulse: Pulse::new(), silence_ms, watched: Mutex::default(), unborn: Mutex::default() }
+    }
+
     /// Watches a process that was started.
-    pub fn started(&self, instance: &str, child: Child, process: Option<Process>, now: Instant) {
-        self.watched.lock().insert(instance.to_owned(), Watched::new(process, Some(child), now));
+    pub fn started(&self, instance: &str, child: Child, process: Option<Process>) {
+        self.watch(instance, Watched::new(process, Some(child), self.pulse.now()));
     }
 
     /// Watches a process that was found.
-    pub fn adopted(&self, instance: &str, process: Process, now: Instant) {
-        self.watched.lock().insert(instance.to_owned(), Watched::new(Some(process), None, now));
+    pub fn adopted(&self, instance: &str, process: Process) {
+        self.watch(instance, Watched::new(Some(process), None, self.pulse.now()));
     }
 
     /// Remembers that a start failed.
-    pub fn failed(&self, instance: &str, how: String, now: Instant) {
+    pub fn failed(&self, instance: &str, how: String) {
         let end = Some(End { after_ms: 0, how });
-        self.watched.lock().insert(instance.to_owned(), Watched { end, ..Watched::new(None, None, now) });
+        self.watch(instance, Watched { end, ..Watched::new(None, None, self.pulse.now()) });
+    }
+
+    fn watch(&self, instance: &str, watched: Watched) {
+        self.unborn.lock().remove(instance);
+        self.watched.lock().insert(instance.to_owned(), watched);
     }
 
     /// Stops watching.
     pub fn forget(&self, instance: &str) {
+        self.unborn.lock().remove(instance);
         self.watched.lock().remove(instance);
     }
 
@@ -138,18 +149,24 @@ impl World {
         self.watched.lock().get(instance).and_then(|watched| watched.process)
     }
 
+    /// For how long an instance has waited to be started, since this was first asked.
+    pub fn unborn_ms(&self, instance: &str) -> u64 {
+        let now = self.pulse.now();
+        now.since(*self.unborn.lock().entry(instance.to_owned()).or_insert(now))
+    }
+
     /// What is seen now; nothing for an instance that is not watched.
-    pub fn see(&self, instance: &str, now: Instant) -> Option<Seen> {
+    pub fn see(&self, instance: &str) -> Option<Seen> {
+        let now = self.pulse.now();
         let mut all = self.watched.lock();
         let watched = all.get_mut(instance)?;
         watched.look(now);
         Some(match &watched.end {
-            Some(end) => Seen::Ended { after_ms: end.after_ms, was_ready: watched.was_ready },
+            Some(end) => Seen::Ended { after_ms: end.after_ms, was_ready: watched.answers.was_ready },
             None => Seen::Runs {
-                for_ms: millis(now - watched.since),
-                was_ready: watched.was_ready,
-                silent_ms: millis(now - watched.answered_at),
-                asked_to_end: watched.asked_to_end,
+                for_ms: now.since(watched.since),
+                leaves_ms: watched.asked_to_end.map(|at| now.since(at)),
+                health: watched.answers.seen(now),
             },
         })
     }
@@ -161,8 +178,9 @@ impl World {
 
     /// Asks a process to finish and end.
     pub fn ask_to_end(&self, instance: &str) {
+        let now = self.pulse.now();
         if let Some(watched) = self.watched.lock().get_mut(instance) {
-            watched.asked_to_end = true;
+            watched.asked_to_end.get_or_insert(now);
             if let Some(process) = watched.process {
                 process.signal(Signal::SIGTERM);
             }
@@ -180,7 +198,8 @@ impl World {
     }
 
     /// Every instance whose process has not ended.
-    pub fn living(&self, now: Instant) -> Vec<String> {
+    pub fn living(&self) -> Vec<String> {
+        let now = self.pulse.now();
         let mut all = self.watched.lock();
         all.values_mut().for_each(|watched| watched.look(now));
         all.iter().filter(|(_, watched)| watched.end.is_none()).map(|(id, _)| id.clone()).collect()
@@ -190,9 +209,9 @@ impl World {
     pub fn view(&self, instance: &str) -> Option<View> {
         self.watched.lock().get(instance).map(|watched| View {
             url: watched.url.clone(),
-            said: watched.said,
-            was_ready: watched.was_ready,
-            answers: watched.misses < MISSES_MAX,
+            said: watched.answers.said,
+            was_ready: watched.answers.was_ready,
+            answers: watched.answers.misses < MISSES_MAX,
             ended: watched.end.is_some(),
         })
     }
@@ -202,14 +221,17 @@ impl World {
         self.view(instance).is_some_and(|view| view.said == Some(Said::Ok) && view.answers && !view.ended)
     }
 
-    /// The instances that are to be asked now.
-    pub fn questions(&self, now: Instant) -> Vec<Question> {
+    /// The instances that are to be asked now: at most `most`, and none that is being asked already.
+    pub fn questions(&self, most: usize) -> Vec<Question> {
+        let now = self.pulse.now();
         let mut due = Vec::new();
-        for (instance, watched) in self.watched.lock().iter_mut() {
-            let every = if watched.said == Some(Said::Ok) { PROBE_READY } else { PROBE_STARTING };
-            if watched.end.is_none() && watched.asked_at.is_none_or(|at| now - at >= every) {
-                watched.asked_at = Some(now);
-                due.push(Question { instance: instance.clone(), url: watched.url.clone() });
+        for (instance, watched) in self.watched.lock().iter_mut().filter(|(_, watched)| !watched.asking) {
+            let every_ms = if watched.answers.said == Some(Said::Ok) { PROBE_READY_MS } else { PROBE_STARTING_MS };
+            let is_due = watched.asked_at.is_none_or(|at| now.since(at) >= every_ms);
+            if watched.end.is_none() && is_due && due.len() < most {
+                (watched.asking, watched.asked_at) = (true, Some(now));
+                let patience = watched.answers.patience(now, self.silence_ms);
+                due.push(Question { instance: instance.clone(), url: watched.url.clone(), patience });
             }
         }
         due
@@ -222,22 +244,21 @@ impl World {
         }
     }
 
-    /// Notes what an instance answered; nothing when it did not.
-    pub fn answered(&self, instance: &str, said: Option<Said>, now: Instant) {
+    /// Notes how a question ended.
+    pub fn answered(&self, instance: &str, answer: Answer) {
+        let now = self.pulse.now();
         if let Some(watched) = self.watched.lock().get_mut(instance) {
-            match said {
-                Some(said) => {
-                    watched.said = Some(said);
-                    watched.was_ready |= said == Said::Ok;
-                    watched.misses = 0;
-                    watched.answered_at = now;
-                }
-                None => watched.misses = watched.misses.saturating_add(1),
-            }
+            watched.asking = false;
+            watched.answers.note(answer, now);
         }
     }
-}
 
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+    /// Nothing that was seen before counts: every instance is asked afresh before it is judged.
+    pub fn look_afresh(&self) {
+        let now = self.pulse.now();
+        for watched in self.watched.lock().values_mut() {
+            watched.asked_at = None;
+            watched.answers.begin_afresh(now);
+        }
+    }
 }
