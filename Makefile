@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-repeat lint bench-gateway bench-model-service bench-planning bench-state drill-hostile drill-site-loss demo-model clean
+.PHONY: help up down test test-repeat test-mutants lint bench-gateway bench-model-service bench-planning bench-state drill-hostile drill-site-loss demo-model clean
 
 CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CARGO_TARGET_DIR
@@ -21,6 +21,9 @@ test: ## install what the tests need and run all of them
 
 test-repeat: ## run the tests N times, half of them beside busy loops: make test-repeat N=20
 	@scripts/test-repeat $(or $(N),20) $(ARGS)
+
+test-mutants: ## does a test see each small change of the code? make test-mutants ARGS="--in-diff main"
+	@scripts/test-mutants $(ARGS)
 
 lint: ## formatting, clippy, tidy and the lints of scripts and tests
 	@scripts/lint

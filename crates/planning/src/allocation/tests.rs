@@ -87,6 +87,72 @@ fn scaling_down_takes_from_the_fullest_and_dearest() {
 }
 
 #[test]
+fn among_equals_the_first_site_is_filled_first_and_the_last_is_emptied_first() {
+    let sites = [site("c", 5, 10), site("a", 5, 10), site("b", 5, 10)];
+    assert_eq!(counts_of(1, &sites, &[]), expect(&[("a", 1)]));
+    assert_eq!(counts_of(2, &sites, &[]), expect(&[("a", 1), ("b", 1)]));
+    assert_eq!(counts_of(4, &sites, &[]), expect(&[("a", 2), ("b", 1), ("c", 1)]));
+    let now = [("a", 2), ("b", 2), ("c", 2)];
+    assert_eq!(counts_of(5, &sites, &now), expect(&[("a", 2), ("b", 2), ("c", 1)]));
+    assert_eq!(counts_of(1, &sites, &now), expect(&[("a", 1)]));
+    // What runs counts more than the order of sites.
+    assert_eq!(counts_of(1, &sites, &[("c", 1)]), expect(&[("c", 1)]));
+    assert_eq!(counts_of(2, &sites, &[("c", 2)]), expect(&[("a", 1), ("c", 1)]));
+}
+
+#[test]
+fn emptiness_counts_before_price_and_price_before_order() {
+    // Every site has one already: the next goes to the cheapest, also when it is the last in order.
+    let sites = [site("a", 9, 10), site("b", 7, 10), site("c", 5, 10)];
+    let now = [("a", 1), ("b", 1), ("c", 1)];
+    assert_eq!(counts_of(4, &sites, &now), expect(&[("a", 1), ("b", 1), ("c", 2)]));
+    assert_eq!(counts_of(4, &sites, &[("b", 1), ("c", 2)]), expect(&[("a", 1), ("b", 1), ("c", 2)]));
+    // On the way down the dearest of the fullest loses one, also when it is the first in order.
+    assert_eq!(counts_of(5, &sites, &[("a", 2), ("b", 2), ("c", 2)]), expect(&[("a", 1), ("b", 2), ("c", 2)]));
+    assert_eq!(counts_of(2, &sites, &now), expect(&[("b", 1), ("c", 1)]));
+}
+
+#[test]
+fn prices_that_tie_are_all_the_cheapest_and_a_site_listed_twice_counts_once() {
+    let sites = [site("a", 5, 4), site("b", 5, 4), site("c", 9, 4), site("a", 5, 4)];
+    let (environment, placed) = (environment(), placed(&[]));
+    let problem = AllocationProblem {
+        replicas: 3,
+        market: Market::OnDemand,
+        environment: &environment,
+        memory: None,
+        sites: &sites,
+        placed: &placed,
+    };
+    let found = allocate(&problem);
+    let whys: Vec<(u32, bool)> = found.placements.iter().map(|p| (p.replicas, p.why.contains("cheapest"))).collect();
+    assert_eq!(whys, [(1, true), (1, true), (1, false)]);
+    let found = allocate(&AllocationProblem { replicas: 13, ..problem });
+    assert_eq!((found.placements.len(), found.unplaced), (3, 1), "twelve instances, and not sixteen");
+    assert!(found.placements.iter().all(|p| p.why.contains("now full")), "{:?}", found.placements);
+}
+
+/// What a site says it carries and what we placed there were counted at different moments.
+#[test]
+fn counts_taken_at_different_moments_neither_evict_nor_overfill() {
+    let count = |capacity, used, ours, wanted| {
+        let sites = [CloudSite { used, ..site("a", 5, capacity) }];
+        counts_of(wanted, &sites, &[("a", ours)]).get("a").copied().unwrap_or(0)
+    };
+    // The site's count has ours twice, or others came meanwhile: what is placed has its room already.
+    assert_eq!(count(4, 6, 2, 2), 2);
+    assert_eq!(count(4, 4, 2, 2), 2);
+    assert_eq!(count(4, 9, 3, 3), 3);
+    // It does not have ours yet: they take room all the same, and no more than once.
+    assert_eq!(count(4, 0, 2, 4), 4);
+    assert_eq!(count(4, 1, 2, 4), 4);
+    assert_eq!(count(4, 3, 2, 4), 3, "one is somebody else's");
+    // The site shrank below what is placed there.
+    assert_eq!(count(4, 6, 6, 6), 4);
+    assert_eq!(count(0, 2, 2, 2), 0);
+}
+
+#[test]
 fn every_constraint_is_a_reason() {
     let mut sites: Vec<CloudSite> = (0..8).map(|n| site(&format!("s{n}"), 5, 4)).collect();
     sites[0].site = "other/s0".parse().expect("a site");

@@ -123,4 +123,68 @@ mod tests {
         }
         assert!(short.factor > 2.0 * calm.factor);
     }
+
+    #[test]
+    fn a_forecast_is_judged_when_its_time_has_come() {
+        let mut margin = Margin::new(0.001);
+        margin.observe(0.0, 12.0, 0.0);
+        margin.expect(100.0, 10.0);
+        margin.observe(50.0, 99.0, 0.0);
+        assert_eq!(margin.replicas(), 0.0, "its time has not come");
+        margin.observe(100.0, 12.0, 0.0);
+        // A miss of 2 over 50 s: 1.379 % of an hour's memory and 0.058 % of a day's, times half the first factor.
+        assert!((margin.replicas() - 2.0 * 2.0 * (0.013_79 + 0.000_58)).abs() < 1e-3, "{}", margin.replicas());
+        let before = margin.replicas();
+        margin.observe(100.0, 99.0, 0.0);
+        assert!((margin.replicas() - before).abs() < 1e-9, "and it is judged once");
+    }
+
+    #[test]
+    fn a_load_below_the_forecast_is_no_miss() {
+        let mut margin = Margin::new(0.001);
+        for step in 0..400 {
+            margin.observe(f64::from(step) * 10.0, 8.0, 0.0);
+            margin.expect(f64::from(step) * 10.0 + 10.0, 10.0);
+        }
+        assert_eq!(margin.replicas(), 0.0);
+    }
+
+    #[test]
+    fn what_was_forecast_for_a_pause_is_not_judged() {
+        let mut margin = Margin::new(0.001);
+        margin.observe(0.0, 10.0, 0.0);
+        margin.expect(10.0, 10.0);
+        margin.pause();
+        margin.observe(20.0, 99.0, 99.0);
+        assert_eq!((margin.replicas(), margin.factor), (0.0, FIRST_FACTOR));
+    }
+
+    #[test]
+    fn the_factor_and_what_is_kept_are_bounded() {
+        let mut margin = Margin::new(0.001);
+        for step in 0..10_000 {
+            margin.observe(f64::from(step) * 10.0, 10.0, 10.0);
+            margin.expect(1e9, 10.0);
+        }
+        assert_eq!((margin.factor, margin.open.len()), (FACTOR_RANGE.1, MAX_KEPT));
+        for step in 10_000..100_000 {
+            margin.observe(f64::from(step) * 10.0, 10.0, 0.0);
+        }
+        assert_eq!(margin.factor, FACTOR_RANGE.0);
+    }
+
+    #[test]
+    fn the_allowance_decides_whether_load_over_capacity_is_too_much() {
+        let factor_allowing = |share: f64| {
+            let mut margin = Margin::new(1.0);
+            margin.allow(share);
+            // One in a hundred finds no capacity.
+            (0..100).for_each(|step| margin.observe(f64::from(step) * 60.0, 10.0, 0.1));
+            margin.factor
+        };
+        assert!(factor_allowing(0.005) > FIRST_FACTOR);
+        assert!(factor_allowing(0.05) < FIRST_FACTOR);
+        // Four fifths of the allowance are aimed at: one in a hundred is what an allowance of 1.25 % settles at.
+        assert!((factor_allowing(0.0125) - FIRST_FACTOR).abs() < 1e-9);
+    }
 }

@@ -178,6 +178,45 @@ mod tests {
     }
 
     #[test]
+    fn what_is_ready_carries_no_more_than_it_can() {
+        // Load for four on two that are ready, beside three that load: the three are what the other two are for.
+        let mut scaler = Autoscaler::new(GOAL);
+        let decision = scaler.decide(&AutoscaleSituation { loading: 3, wanted: 5, ..at(0.0, 4.0, 2) });
+        assert_eq!((decision.replicas, decision.reason), (5, AutoscaleReason::Panic));
+        let mut scaler = watching(300.0, 2.0, 2);
+        let decision = scaler.decide(&AutoscaleSituation { loading: 1, ..at(300.0, 2.0, 2) });
+        assert_eq!((decision.replicas, decision.reason), (3, AutoscaleReason::StillLoading));
+    }
+
+    #[test]
+    fn the_margin_is_held_on_top_of_the_forecast() {
+        let mut scaler = Autoscaler::new(GOAL);
+        // Every five minutes half a minute of 14 instead of 9.5 replicas, which no forecast sees coming.
+        let load = |step: u32| if step % 30 < 3 { 14.0 } else { 9.5 };
+        let decision =
+            (0..=1_090).map(|step| scaler.decide(&at(f64::from(step) * 10.0, load(step), 20))).last().unwrap();
+        assert!(decision.margin > 0.5, "{decision:?}");
+        assert_eq!(decision.replicas, (decision.forecast + decision.margin).ceil() as u32, "{decision:?}");
+        assert!(decision.replicas > decision.forecast.ceil() as u32, "{decision:?}");
+        assert_eq!(decision.reason, AutoscaleReason::Forecast);
+    }
+
+    #[test]
+    fn a_forecast_is_judged_by_the_load_one_cold_start_later() {
+        let margin_at = |until_s: f64| {
+            let mut scaler = Autoscaler::new(GOAL);
+            let load = |now_s: f64| if now_s < 1_000.0 { 2.0 } else { 8.0 };
+            let steps = (0..).map(|step| f64::from(step) * 10.0).take_while(|now_s| *now_s <= until_s);
+            steps.map(|now_s| scaler.decide(&at(now_s, load(now_s), 9)).margin).last().unwrap()
+        };
+        assert!(margin_at(990.0) < 1e-9, "nothing has missed yet");
+        // What was forecast 180 s before the rise missed it, and so did all that was forecast until the rise.
+        let (first, last) = (margin_at(1_000.0), margin_at(1_170.0));
+        assert!(first > 0.0 && last > 10.0 * first, "{first} {last}");
+        assert!(margin_at(1_400.0) < margin_at(1_180.0), "who forecasts after the rise has seen it");
+    }
+
+    #[test]
     fn zero_only_when_the_gap_is_worth_a_cold_start() {
         let mut scaler = watching(300.0, 1.0, 1);
         let mut idle = |now_s: f64| scaler.decide(&at(now_s, 0.0, 1));

@@ -84,3 +84,46 @@ fn require(path: &Path, setting: &'static str, found: String, wanted: &'static s
     }
     Err(OpenError::NotDurable { path: path.to_owned(), setting, found, wanted })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn number(connection: &Connection, setting: &str) -> i64 {
+        connection.pragma_query_value(None, setting, |row| row.get(0)).unwrap()
+    }
+
+    /// Whether the settings do what they say is proved in `tests/it`: by failing syncs, by SIGKILL, by cut logs.
+    #[test]
+    fn the_writers_connection_syncs_each_commit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = resolve(&folder.path().join("state.db")).unwrap();
+        let connection = open_for_writing(&path, None).unwrap();
+        // Whatever the library was built with as its default.
+        connection.pragma_update(None, "synchronous", "OFF").unwrap();
+        make_durable(&connection, &path).unwrap();
+        let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+        let full = 2;
+        assert_eq!((mode.as_str(), number(&connection, "synchronous")), ("wal", full));
+        assert_eq!((number(&connection, "fullfsync"), number(&connection, "checkpoint_fullfsync")), (1, 1));
+        assert_eq!(number(&connection, "journal_size_limit"), LOG_KEPT_BYTES);
+        assert_eq!(number(&connection, "trusted_schema"), 0);
+    }
+
+    #[test]
+    fn a_setting_that_does_not_hold_is_refused() {
+        let connection = Connection::open_in_memory().unwrap();
+        let refused = make_durable(&connection, Path::new("in memory")).unwrap_err();
+        assert!(matches!(refused, OpenError::NotDurable { setting: "journal_mode", .. }), "{refused}");
+    }
+
+    #[test]
+    fn a_readers_connection_writes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = resolve(&folder.path().join("state.db")).unwrap();
+        open_for_writing(&path, None).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
+        assert!(open_for_reading(&path).unwrap().execute_batch("INSERT INTO t VALUES (1)").is_err());
+    }
+}

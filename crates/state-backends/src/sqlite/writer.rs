@@ -82,21 +82,9 @@ impl Writer {
 
     fn run(mut self) {
         while let Some(first) = self.requests.blocking_recv() {
-            let group = self.gather(first);
+            let group = gather(first, &mut self.requests, &self.options);
             self.commit(group);
         }
-    }
-
-    /// The first request and what waits behind it, within bounds. Never waits for more.
-    fn gather(&mut self, first: Request) -> Vec<Request> {
-        let mut bytes = first.batch.bytes();
-        let mut group = vec![first];
-        while group.len() < self.options.group_batches && bytes < self.options.group_bytes {
-            let Ok(next) = self.requests.try_recv() else { break };
-            bytes += next.batch.bytes();
-            group.push(next);
-        }
-        group
     }
 
     fn commit(&mut self, group: Vec<Request>) {
@@ -106,13 +94,13 @@ impl Writer {
                     answer(request, outcome);
                 }
             }
-            // One large batch must not take small ones with it that still fit.
-            Err(StoreError::DiskFull) if group.len() > 1 => {
+            // Neither a large batch nor one that meets a damaged row may take its neighbours with it.
+            Err(Failure::OfOne(_)) if group.len() > 1 => {
                 for request in group {
                     self.commit(vec![request]);
                 }
             }
-            Err(failure) => {
+            Err(Failure::OfOne(failure) | Failure::OfAll(failure)) => {
                 tracing::error!(batches = group.len(), %failure, "state commit failed");
                 for request in group {
                     answer(request, Err(failure.clone()));
@@ -122,24 +110,25 @@ impl Writer {
     }
 
     /// One SQLite transaction. An error here is the store's: nothing of the group was written.
-    fn commit_together(&mut self, group: &[Request]) -> Result<Vec<Outcome>, StoreError> {
+    fn commit_together(&mut self, group: &[Request]) -> Result<Vec<Outcome>, Failure> {
         if let Some(cause) = &self.broken {
-            return Err(StoreError::Unavailable(cause.clone()));
+            return Err(Failure::OfAll(StoreError::Unavailable(cause.clone())));
         }
         let before = *self.revision.borrow();
+        let of_all = |error| Failure::OfAll(failed(error));
         let mut transaction =
-            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(of_all)?;
         let mut revision = before;
         let mut outcomes = Vec::with_capacity(group.len());
         for request in group {
-            let outcome = apply_alone(&mut transaction, revision + 1, &request.batch)?;
+            let outcome = apply_alone(&mut transaction, revision + 1, &request.batch).map_err(Failure::OfOne)?;
             revision = outcome.as_ref().map_or(revision, |committed| committed.revision);
             outcomes.push(outcome);
         }
         if revision == before {
             return Ok(outcomes);
         }
-        SqliteRows(&transaction).put_revision(revision)?;
+        SqliteRows(&transaction).put_revision(revision).map_err(Failure::OfAll)?;
         if let Err(error) = transaction.commit() {
             return Err(self.commit_failure(&error));
         }
@@ -152,13 +141,35 @@ impl Writer {
     /// After a failed write or fsync nobody knows what the disk holds, and a second fsync may lie (Rebello et al.,
     /// "Can Applications Recover from fsync Failures?", 2020). So the writer stops; opening the file again reads what
     /// is really there.
-    fn commit_failure(&mut self, error: &rusqlite::Error) -> StoreError {
-        let failure = store_error(error);
-        if failure != StoreError::DiskFull {
-            self.broken = Some(format!("a commit failed, and whether it is on disk is unknown: restart ({error})"));
+    fn commit_failure(&mut self, error: &rusqlite::Error) -> Failure {
+        match store_error(error) {
+            StoreError::DiskFull => Failure::OfOne(StoreError::DiskFull),
+            failure => {
+                self.broken = Some(format!("a commit failed, and whether it is on disk is unknown: restart ({error})"));
+                Failure::OfAll(failure)
+            }
         }
-        failure
     }
+}
+
+/// Why nothing of a group was written.
+enum Failure {
+    /// One batch may be the cause, and the others may succeed without it.
+    OfOne(StoreError),
+    /// No batch can be committed now.
+    OfAll(StoreError),
+}
+
+/// The first request and what waits behind it, within bounds. Never waits for more.
+fn gather(first: Request, requests: &mut mpsc::Receiver<Request>, options: &SqliteOptions) -> Vec<Request> {
+    let mut bytes = first.batch.bytes();
+    let mut group = vec![first];
+    while group.len() < options.group_batches && bytes < options.group_bytes {
+        let Ok(next) = requests.try_recv() else { break };
+        bytes += next.batch.bytes();
+        group.push(next);
+    }
+    group
 }
 
 /// One batch inside the group's transaction. The outer error is the store's, the inner one the batch's own.
@@ -186,3 +197,6 @@ fn answer(request: Request, outcome: Outcome) {
     // Whoever asked may have gone; the commit stands all the same.
     let _gone = request.reply.send(outcome);
 }
+
+#[cfg(test)]
+mod tests;

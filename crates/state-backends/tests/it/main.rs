@@ -9,4 +9,6 @@ mod kill;
 mod log_cut;
 mod opening;
 mod suite;
+#[cfg(target_os = "linux")]
+mod sync;
 mod workload;

@@ -35,6 +35,7 @@ macro_rules! store_suite {
             reads::lists_go_on_after_the_last_name
             reads::journals_have_no_gaps
             reads::limits_are_held
+            reads::typed_lists_hold_all_of_a_kind
             reads::what_was_committed_is_found_again
             commits::versions_guard_writes
             commits::a_refused_batch_writes_nothing

@@ -1,7 +1,10 @@
 //! What reads show.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Place, append, one, put};
-use crate::{Batch, Expect, PAGE_LIMIT};
+use crate::objects::{self, Stored};
+use crate::{Batch, Expect, PAGE_LIMIT, StoreError};
 
 pub async fn an_object_is_read_as_it_was_written(place: &impl Place) {
     let store = place.open();
@@ -64,6 +67,51 @@ pub async fn limits_are_held(place: &impl Place) {
     assert_eq!(store.list("thing", Some("000999"), usize::MAX).await.unwrap().len(), many - 1_000);
     assert_eq!(store.read_journal("log", 0, usize::MAX).await.unwrap().len(), PAGE_LIMIT);
     assert_eq!(store.read_journal("log", 0, 0).await.unwrap(), []);
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Numbered {
+    number: usize,
+}
+
+impl Stored for Numbered {
+    const KIND: &'static str = "thing";
+    fn object_name(&self) -> String {
+        format!("{:06}", self.number)
+    }
+}
+
+/// A typed list has no limit, although each of its reads has: around the edges of a page nothing is lost or doubled.
+pub async fn typed_lists_hold_all_of_a_kind(place: &impl Place) {
+    let store = place.open();
+    assert_eq!(objects::list::<Numbered>(&*store).await.unwrap(), []);
+    store
+        .commit(one(crate::Write::Put {
+            kind: "things".into(),
+            name: "of another kind".into(),
+            body: "{}".into(),
+            expect: Expect::Absent,
+        }))
+        .await
+        .unwrap();
+    let mut there = 0;
+    for many in [1, PAGE_LIMIT - 1, PAGE_LIMIT, PAGE_LIMIT + 1, 2 * PAGE_LIMIT, 2 * PAGE_LIMIT + 1] {
+        let batch = (there..many).fold(Batch::new(), |batch, number| {
+            batch.with(objects::put(&Numbered { number }, Expect::Absent).unwrap())
+        });
+        let revision = store.commit(batch).await.unwrap().revision;
+        let found = objects::list::<Numbered>(&*store).await.unwrap();
+        let numbers: Vec<_> = found.iter().map(|read| read.value.number).collect();
+        assert_eq!(numbers, (0..many).collect::<Vec<_>>());
+        assert!(found[there..].iter().all(|read| read.version == revision), "each with the version that it has");
+        there = many;
+    }
+    store.commit(one(put("000000x", "{\"number\":\"one\"}", Expect::Absent))).await.unwrap();
+    let unread = objects::list::<Numbered>(&*store).await;
+    assert!(
+        matches!(unread, Err(StoreError::Corrupt { name, .. }) if name == "000000x"),
+        "what cannot be read is named"
+    );
 }
 
 pub async fn what_was_committed_is_found_again(place: &impl Place) {
