@@ -143,6 +143,7 @@ mod tests {
     #[tokio::test]
     #[ignore = "the process that ends: how, stands in its environment"]
     async fn child() {
+        // A test's child is told by its environment.
         #[allow(clippy::disallowed_methods)]
         let Ok(way) = std::env::var("TASKS_CHILD") else { return };
         end_process_on_death();

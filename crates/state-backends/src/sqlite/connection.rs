@@ -87,6 +87,7 @@ fn require(path: &Path, setting: &'static str, found: String, wanted: &'static s
 
 #[cfg(test)]
 mod tests {
+    // A failed check is a failed test.
     #![allow(clippy::unwrap_used)]
 
     use super::*;
