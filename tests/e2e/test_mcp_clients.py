@@ -153,7 +153,7 @@ def test_a_wrong_token_is_refused(plane: Plane, kind: str) -> None:
     body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
     status, answer = call("POST", server_url(plane), body, tokens[kind])
     assert status == 401
-    assert answer["error"]["code"] == "MCP0002"
+    assert answer["jsonrpc"] == "2.0" and answer["error"]["data"]["code"] == "MCP0002"
 
 
 def test_a_viewer_reads_and_does_not_write(plane: Plane) -> None:

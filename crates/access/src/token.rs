@@ -8,7 +8,8 @@ use domain::{Kind, Problem, Timestamp};
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use rand::CryptoRng;
-use serde::{Deserialize, Serialize};
+
+pub use crate::claims::Claims;
 
 /// Longest life of a token, in seconds: one day.
 pub const TTL_SECONDS_MAX: u32 = 86_400;
@@ -17,22 +18,6 @@ const LEEWAY_SECONDS: i64 = 5;
 /// The PKCS #8 frame around the 32 bytes of an Ed25519 key (RFC 8410, section 7).
 const PKCS8_FRAME: [u8; 16] =
     [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
-
-/// What a token says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Claims {
-    /// Who it was issued to.
-    pub sub: String,
-    /// The one server that may accept it, as its URL.
-    pub aud: String,
-    /// What its bearer may do there.
-    #[serde(default)]
-    pub roles: Vec<String>,
-    /// When it was issued, in seconds since the Unix epoch.
-    pub iat: i64,
-    /// When it ends, in seconds since the Unix epoch.
-    pub exp: i64,
-}
 
 /// Why a token or a key was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -125,7 +110,9 @@ impl Signer {
         let iat = now.unix_seconds();
         let claims = Claims {
             sub: sub.to_owned(),
-            aud: audience.to_owned(),
+            aud: vec![audience.to_owned()],
+            scope: String::new(),
+            nbf: None,
             roles: roles.iter().map(|&role| role.to_owned()).collect(),
             iat,
             exp: iat.saturating_add(i64::from(ttl_seconds.min(TTL_SECONDS_MAX))),
@@ -148,22 +135,25 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// The claims of a token that this key signed, that is meant for exactly `audience`, and that lives at `now`.
+    /// The claims of a token that this key signed, that is meant for `audience` (compared to the letter), and that lives
+    /// at `now`.
     pub fn verify(&self, token: &str, audience: &str, now: Timestamp) -> Result<Claims, TokenError> {
-        // The library would compare with the machine's clock and accept lists of audiences; both are decided here.
+        // The library would compare with the machine's clock, which is an argument here.
         let mut rules = Validation::new(Algorithm::EdDSA);
         rules.validate_exp = false;
         rules.validate_aud = false;
+        rules.validate_nbf = false;
         rules.required_spec_claims.clear();
         let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &rules).map_err(|e| refusal(&e))?.claims;
         let now = now.unix_seconds();
-        if claims.aud != audience {
+        if !claims.aud.iter().any(|one| one == audience) {
             return Err(TokenError::Audience);
         }
         if claims.exp.saturating_add(LEEWAY_SECONDS) <= now {
             return Err(TokenError::Expired);
         }
-        if claims.iat.saturating_sub(LEEWAY_SECONDS) > now {
+        let from = claims.nbf.unwrap_or(claims.iat).max(claims.iat);
+        if from.saturating_sub(LEEWAY_SECONDS) > now {
             return Err(TokenError::NotYetValid);
         }
         Ok(claims)
@@ -222,6 +212,39 @@ mod tests {
         assert_eq!(verifier.verify(&good, HERE, NOW.plus_millis(-60_000)), Err(TokenError::NotYetValid));
         let other = self::signer(2);
         assert_eq!(other.verifier().verify(&good, HERE, NOW), Err(TokenError::Signature));
+    }
+
+    /// A token with these claims, signed by this key.
+    fn signed(signer: &Signer, claims: &str) -> String {
+        let claims: serde_json::Value = serde_json::from_str(claims).expect("claims");
+        jsonwebtoken::encode(&Header::new(Algorithm::EdDSA), &claims, &signer.encoding).expect("a token")
+    }
+
+    #[test]
+    fn audiences_may_be_a_list_and_a_token_may_begin_later() {
+        let signer = signer(1);
+        let verify = |claims: &str| signer.verifier().verify(&signed(&signer, claims), HERE, NOW);
+        let (now, there) = (NOW.unix_seconds(), "https://elsewhere.example/mcp");
+        let end = now + 60;
+        for (claims, wanted) in [
+            (format!(r#"{{"sub":"x","aud":["{there}","{HERE}"],"exp":{end}}}"#), None),
+            (format!(r#"{{"sub":"x","aud":["{there}"],"exp":{end}}}"#), Some(TokenError::Audience)),
+            (format!(r#"{{"sub":"x","aud":[],"exp":{end}}}"#), Some(TokenError::Audience)),
+            (format!(r#"{{"sub":"x","aud":"{HERE} {there}","exp":{end}}}"#), Some(TokenError::Audience)),
+            (format!(r#"{{"sub":"x","aud":[7],"exp":{end}}}"#), Some(TokenError::Malformed)),
+            (format!(r#"{{"sub":"x","exp":{end}}}"#), Some(TokenError::Malformed)),
+            (format!(r#"{{"sub":"x","aud":"{HERE}"}}"#), Some(TokenError::Malformed)),
+            (format!(r#"{{"sub":"x","aud":"{HERE}","exp":{end},"nbf":{}}}"#, now + 4), None),
+            (format!(r#"{{"sub":"x","aud":"{HERE}","exp":{end},"nbf":{}}}"#, now + 30), Some(TokenError::NotYetValid)),
+            (format!(r#"{{"sub":"x","aud":"{HERE}","exp":{end}.5,"iat":{now}.25,"nbf":{now}.0}}"#), None),
+            (format!(r#"{{"sub":"x","aud":"{HERE}","exp":"{end}"}}"#), Some(TokenError::Malformed)),
+            (format!(r#"{{"sub":"x","aud":"{HERE}","exp":1e300}}"#), Some(TokenError::Malformed)),
+        ] {
+            assert_eq!(verify(&claims).err(), wanted, "{claims}");
+        }
+        let scoped =
+            format!(r#"{{"sub":"x","aud":"{HERE}","exp":{end},"roles":["viewer"],"scope":"operator  other"}}"#);
+        assert_eq!(verify(&scoped).expect("valid").all_roles(), ["viewer", "operator", "other"]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use cloud::server::ServerAccess;
 use control::ControlConfig;
 use domain::Problem;
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,8 @@ pub struct Config {
     pub control: ControlSection,
     /// The cloud on this machine.
     pub local: cloud::local::LocalCloudConfig,
+    /// Who may reach the local cloud's MCP server.
+    pub local_server: ServerSection,
     /// Fetching models.
     pub pull: PullConfig,
 }
@@ -59,6 +62,29 @@ impl Default for ListenConfig {
     fn default() -> Self {
         let on = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         Self { gateway: on(8000), control: on(8001), local_cloud: on(8002) }
+    }
+}
+
+/// Who may reach an MCP server.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerSection {
+    /// Further names by which clients reach it (the `Host` header), beside the address that it listens on and the loopback
+    /// names.
+    pub hosts: Vec<String>,
+    /// Browser origins whose pages may call it, such as `https://console.example.com` or `http://localhost:*`.
+    pub origins: Vec<String>,
+    /// Issuer URLs of the OAuth authorization servers that issue tokens for it; its metadata names them. They sign with
+    /// the key in `signing.pem`.
+    pub authorization_servers: Vec<String>,
+}
+
+impl ServerSection {
+    /// These settings in the access of a server.
+    #[must_use]
+    pub fn with(&self, access: ServerAccess) -> ServerAccess {
+        let Self { hosts, origins, authorization_servers } = self.clone();
+        ServerAccess { hosts, origins, authorization_servers, ..access }
     }
 }
 

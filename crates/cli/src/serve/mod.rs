@@ -84,7 +84,8 @@ pub async fn start(context: &Context) -> Result<Servers, Problem> {
     // The cloud on this machine, and its MCP server.
     let local = local_cloud::open(context, clock.clone()).await?;
     let url = local_cloud::url(listeners.addresses);
-    let cloud_router = local.router(ServerAccess::new(signer.verifier(), url.clone()))?;
+    let access = config.local_server.with(ServerAccess::new(signer.verifier(), url.clone()));
+    let cloud_router = local.router(access)?;
     let cloud_server = Part::start("local cloud server", |stop| serve_http(listeners.local_cloud, cloud_router, stop));
     let supervised = Arc::clone(&local);
     let cloud_supervisor = Part::start("local cloud", |stop| supervised.run(stop));

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use domain::Problem;
+use domain::text::{PROBLEM_MAX_CHARS, printable};
 use futures_util::StreamExt as _;
 use http::StatusCode;
 use reqwest::RequestBuilder;
@@ -54,8 +55,8 @@ pub(super) enum Reached {
     Not(String),
     /// The token was refused.
     Unauthenticated,
-    /// It was answered: the request is not valid.
-    Refused(String),
+    /// It was answered: the request is not valid, or not this caller's to make.
+    Refused(Box<Problem>),
     /// It was answered, and not as it should be.
     Wrong(String),
 }
@@ -67,10 +68,7 @@ impl Reached {
             Self::NoToken(problem) => CallError::Refused { problem: Box::new(problem), operation: None },
             Self::Not(cause) => CallError::Unreachable { cloud, cause },
             Self::Unauthenticated => CallError::Unauthenticated { cloud },
-            Self::Refused(cause) => {
-                let problem = Problem::invalid(cause).next(format!("see which tools the cloud {cloud:?} has"));
-                CallError::Refused { problem: Box::new(problem), operation: None }
-            }
+            Self::Refused(problem) => CallError::Refused { problem, operation: None },
             Self::Wrong(cause) => CallError::Protocol { cloud, cause },
         }
     }
@@ -113,8 +111,8 @@ pub(super) async fn send(
         return Err(Reached::Wrong(format!("HTTP {status} without a JSON-RPC answer")));
     };
     if let Some(error) = answer.get("error") {
-        if error["code"] == INVALID_PARAMS {
-            return Err(Reached::Refused(error["message"].as_str().unwrap_or("the request is not valid").to_owned()));
+        if error["code"] == INVALID_PARAMS || status == StatusCode::FORBIDDEN {
+            return Err(Reached::Refused(Box::new(problem_in(error))));
         }
         return Err(Reached::Wrong(format!("HTTP {status}: {error}")));
     }
@@ -122,6 +120,14 @@ pub(super) async fn send(
         Some(result) => Ok(result.take()),
         None => Err(Reached::Wrong(format!("HTTP {status} with neither result nor error"))),
     }
+}
+
+/// The problem that an error carries, or one that says what it says.
+fn problem_in(error: &Value) -> Problem {
+    serde_json::from_value(error["data"].clone()).unwrap_or_else(|_| {
+        let cause = error["message"].as_str().unwrap_or("the request is not valid");
+        Problem::invalid(printable(cause, PROBLEM_MAX_CHARS)).next("see which tools the cloud has")
+    })
 }
 
 /// Adds the headers that repeat parts of the body: the tool's name, and arguments that its schema marks for it.

@@ -39,6 +39,10 @@ pub(super) async fn foreign_origins_and_hosts_are_refused(probe: &Probe) -> Resu
         let request = probe.modern(&probe.target.operator_token, "tools/list", json!({})).header(name, value);
         let found = answer(request).await?;
         ensure!(found.status == 403, "{name} {value}: HTTP {}", found.status);
+        ensure!(found.body["jsonrpc"] == "2.0", "{name} {value}: {}", found.body);
+        // Judged before the caller is: no token is needed to be refused.
+        let unknown = answer(probe.http.post(&probe.target.url).header(name, value).body("{}")).await?;
+        ensure!(unknown.status == 403, "{name} {value} without a token: HTTP {}", unknown.status);
     }
     Ok(())
 }
@@ -48,7 +52,7 @@ pub(super) async fn only_post_is_allowed(probe: &Probe) -> Result<(), String> {
         let request = probe.http.request(method.clone(), &probe.target.url);
         let request = request.bearer_auth(&probe.target.operator_token).header("accept", "text/event-stream");
         let found = answer(request).await?;
-        ensure!(found.status == 405, "{method}: HTTP {}", found.status);
+        ensure!(found.status == 405 && found.body["jsonrpc"] == "2.0", "{method}: HTTP {}", found.status);
     }
     Ok(())
 }
@@ -57,7 +61,8 @@ pub(super) async fn what_is_not_json_or_too_large_is_refused(probe: &Probe) -> R
     let token = &probe.target.operator_token;
     for junk in ["", "{", "[]", "\u{0}", r#"{"jsonrpc":"1.0"}"#] {
         let found = answer(probe.post(token).header("content-type", "application/json").body(junk)).await?;
-        ensure!(found.status.is_client_error(), "{junk:?}: HTTP {}", found.status);
+        ensure!(found.status == 400, "{junk:?}: HTTP {}", found.status);
+        ensure!(found.body["error"]["code"].is_i64() && found.body["jsonrpc"] == "2.0", "{junk:?}: {}", found.body);
     }
     let large = "x".repeat(TOO_LARGE_BYTES);
     let request = probe.post(token).header("content-type", "application/json").body(large);

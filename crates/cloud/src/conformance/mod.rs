@@ -3,6 +3,7 @@
 //!
 //! Run it against a server that serves: `conformance::run_all(&target).await`, and expect no [`Failure`].
 
+mod entrance;
 mod gate;
 mod legacy;
 mod library;
@@ -57,10 +58,14 @@ const CHECKS: &[Check] = checks![
     modern::tools_are_listed_in_order_and_by_role,
     modern::a_result_is_structured_valid_and_repeated_as_text,
     modern::bad_arguments_are_tool_errors_that_name_the_field,
-    modern::a_viewer_cannot_write,
+    modern::a_viewer_who_writes_is_told_the_scope_that_would_do,
     modern::a_dry_run_says_so_or_is_refused,
     modern::headers_must_match_the_body,
     modern::an_unknown_tool_is_a_protocol_error,
+    entrance::malformed_params_name_the_field,
+    entrance::malformed_messages_are_refused_in_json_rpc,
+    entrance::only_declared_features_answer,
+    entrance::revisions_that_are_not_served_are_refused,
     legacy::older_revisions_are_served_without_sessions,
     legacy::a_revision_that_is_too_old_is_not_agreed_to,
     gate::without_a_good_token_there_is_a_challenge,

@@ -112,11 +112,18 @@ fn scale(probe: &Probe, dry_run: bool) -> Value {
     })
 }
 
-pub(super) async fn a_viewer_cannot_write(probe: &Probe) -> Result<(), String> {
-    let result = probe.call_as(&probe.target.viewer_token, "scale_nodepool", scale(probe, false)).await?;
-    check_result("scale_nodepool", &result, true)?;
-    let kind = &result["structuredContent"]["error"]["kind"];
-    ensure!(kind == "forbidden", "refused as {kind}");
+pub(super) async fn a_viewer_who_writes_is_told_the_scope_that_would_do(probe: &Probe) -> Result<(), String> {
+    let params = json!({ "name": "scale_nodepool", "arguments": scale(probe, false) });
+    let request = probe.modern(&probe.target.viewer_token, "tools/call", params);
+    let response = request.send().await.map_err(|e| e.to_string())?;
+    ensure!(response.status() == 403, "HTTP {}", response.status());
+    let challenge = response.headers().get("www-authenticate").and_then(|value| value.to_str().ok());
+    let challenge = challenge.unwrap_or_default().to_owned();
+    for part in ["error=\"insufficient_scope\"", "scope=\"operator\"", "resource_metadata=\""] {
+        ensure!(challenge.contains(part), "the challenge lacks {part}: {challenge:?}");
+    }
+    let body: Value = response.json().await.map_err(|e| e.to_string())?;
+    ensure!(body["id"] == 1 && body["error"]["data"]["kind"] == "forbidden", "{body}");
     Ok(())
 }
 

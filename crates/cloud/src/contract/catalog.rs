@@ -7,6 +7,7 @@ use jsonschema::Validator;
 use jsonschema::error::ValidationErrorKind;
 use serde_json::{Map, Value};
 
+use super::canonical;
 use super::envelope::Envelope;
 use super::infrastructure::{
     AttachVolume, CreateStorageBucket, FailoverRoute, LaunchSpot, ProvisionCompute, RotateSecret, SubmitMlJob,
@@ -84,11 +85,10 @@ fn spec<T: Tool>() -> ToolSpec {
 
 impl ToolSpec {
     /// Checks arguments against the schema and the types, and returns them in one canonical form: defaults filled in,
-    /// `null` members dropped. The first fault is reported, with the field that has it.
-    pub fn check(&self, mut arguments: Map<String, Value>) -> Result<Value, Problem> {
+    /// `null` members dropped, integers as such. The first fault is reported, with the field that has it.
+    pub fn check(&self, arguments: Map<String, Value>) -> Result<Value, Problem> {
         // Clients that fill in every optional property send null where they mean absence.
-        arguments.retain(|_, value| !value.is_null());
-        let arguments = Value::Object(arguments);
+        let arguments = canonical::integral(canonical::without_nulls(Value::Object(arguments)));
         let validator = self.validator.as_ref().map_err(|e| Problem::internal(format!("{}: {e}", self.name)))?;
         if let Some(error) = validator.iter_errors(&arguments).next() {
             let at = error.instance_path().to_string().trim_start_matches('/').replace('/', ".");

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
+use domain::Problem;
+use domain::text::printable;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, DiscoverResult, Implementation,
     ListToolsResult, PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
@@ -12,13 +14,13 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::Value;
 
 use super::auth::Principal;
+use super::entrance::VERSIONS;
 use super::pipeline::Pipeline;
 use crate::contract::envelope::{Envelope, Status};
 use crate::contract::{ToolSpec, catalog, find};
 
-/// Protocol revisions that are served, newest first. All of them without sessions.
-const VERSIONS: &[ProtocolVersion] =
-    &[ProtocolVersion::V_2026_07_28, ProtocolVersion::V_2025_11_25, ProtocolVersion::V_2025_06_18];
+/// Longest name of a tool that is quoted, in characters.
+const NAME_CHARS_MAX: usize = 64;
 /// How long a client may keep lists, in milliseconds. They change with the program's version and the caller's roles.
 const LIST_TTL_MS: u64 = 300_000;
 
@@ -34,6 +36,11 @@ fn definition(spec: &ToolSpec) -> Tool {
     Tool::new(spec.name, spec.description, spec.input_schema.clone())
         .with_raw_output_schema(spec.output_schema.clone())
         .with_annotations(annotations)
+}
+
+/// What the servers of clouds declare: tools, and nothing else.
+pub(super) fn capabilities() -> ServerCapabilities {
+    ServerCapabilities::builder().enable_tools().build()
 }
 
 /// One request's handler.
@@ -55,7 +62,7 @@ impl ServerHandler for Handler {
     fn get_info(&self) -> ServerConfig {
         let cloud = &self.pipeline.cloud;
         let name = format!("mcp-cloud-{}", cloud.name());
-        let mut info = ServerConfig::new(ServerCapabilities::builder().enable_tools().build());
+        let mut info = ServerConfig::new(capabilities());
         info.server_info = Implementation::new(name, env!("CARGO_PKG_VERSION"));
         info.instructions = Some(cloud.instructions());
         info
@@ -77,9 +84,13 @@ impl ServerHandler for Handler {
 
     async fn list_tools(
         &self,
-        _: Option<PaginatedRequestParams>,
+        request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
+        // The list comes whole, so no cursor was ever given out.
+        if request.is_some_and(|request| request.cursor.is_some()) {
+            return Err(refused(Problem::invalid("this cursor was not given out here").at("params.cursor")));
+        }
         let principal = Self::principal(&context)?;
         let tools = Pipeline::list(&principal).filter_map(|spec| self.get_tool(spec.name)).collect();
         Ok(ListToolsResult::with_all_items(tools).with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Private))
@@ -92,8 +103,8 @@ impl ServerHandler for Handler {
     ) -> Result<CallToolResponse, ErrorData> {
         let principal = Self::principal(&context)?;
         let spec = find(&request.name).ok_or_else(|| {
-            let shown: String = request.name.chars().take(64).collect();
-            ErrorData::invalid_params(format!("there is no tool {shown:?}"), None)
+            let cause = format!("there is no tool {:?}", printable(&request.name, NAME_CHARS_MAX));
+            refused(Problem::invalid(cause).next("use one of the names in tools/list").at("params.name"))
         })?;
         let envelope = self.pipeline.call(&principal, spec, request.arguments.unwrap_or_default()).await;
         let outcome = if envelope.status == Status::Failed { "failed" } else { "ok" };
@@ -101,6 +112,11 @@ impl ServerHandler for Handler {
             .increment(1);
         result(&envelope).map(CallToolResponse::Complete)
     }
+}
+
+/// A problem with a request, as a JSON-RPC error.
+fn refused(problem: Problem) -> ErrorData {
+    ErrorData::invalid_params(problem.cause.clone(), serde_json::to_value(&problem).ok())
 }
 
 /// The envelope as structured content, and the same JSON as text: some clients show their model the text alone.

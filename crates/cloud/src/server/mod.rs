@@ -7,27 +7,27 @@ pub mod adapter;
 pub mod audit;
 mod auth;
 mod dispatch;
+pub mod entrance;
 mod follow;
 mod handler;
 mod operations;
 mod pipeline;
 pub mod roles;
+mod scopes;
 
 use std::sync::Arc;
 
 use access::token::Verifier;
 use axum::routing::get;
 use axum::{Json, Router, middleware};
-use domain::{Clock, Problem};
-use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
-use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use domain::{Clock, Kind, Problem};
+use http::StatusCode;
 use state::SharedStore;
 
 pub use adapter::{Answer, CallContext, Cloud, Reply, Standing};
 pub use auth::Principal;
+use entrance::{Entrance, Refusal};
 
-/// Largest request body, in bytes.
-const BODY_BYTES_MAX: usize = 1 << 20;
 const METADATA_PATH: &str = "/.well-known/oauth-protected-resource";
 
 /// Where a server is reached, and by whom.
@@ -40,29 +40,34 @@ pub struct ServerAccess {
     pub url: String,
     /// Further names by which clients reach it (the `Host` header), beside the URL's own host and the loopback names.
     pub hosts: Vec<String>,
-    /// Browser origins that may call it (`https://console.example.com:443`, `http://localhost:*`). None by default:
-    /// every request with an `Origin` header is then refused.
+    /// Browser origins that may call it (`https://console.example.com`, `http://localhost:*`). None by default: every
+    /// request with an `Origin` header is then refused.
     pub origins: Vec<String>,
+    /// The OAuth authorization servers that issue tokens for it, by their issuer URLs: told in its metadata. They sign
+    /// with the key that `verifier` knows.
+    pub authorization_servers: Vec<String>,
 }
 
 impl ServerAccess {
     /// Access for programs on this machine.
     #[must_use]
     pub fn new(verifier: Verifier, url: impl Into<String>) -> Self {
-        Self { verifier, url: url.into(), hosts: Vec::new(), origins: Vec::new() }
+        let (hosts, origins, authorization_servers) = (Vec::new(), Vec::new(), Vec::new());
+        Self { verifier, url: url.into(), hosts, origins, authorization_servers }
     }
 }
 
 /// A server around a cloud.
 pub struct CloudServer {
+    entrance: Arc<Entrance>,
     gate: Arc<auth::Gate>,
     pipeline: Arc<pipeline::Pipeline>,
     path: String,
-    transport: StreamableHttpServerConfig,
 }
 
 impl CloudServer {
-    /// Serves `cloud`; operations and the audit journal are kept in `store`. Fails when the URL in `access` is none.
+    /// Serves `cloud`; operations and the audit journal are kept in `store`. Fails when the URL in `access` or one of its
+    /// origins is none.
     pub fn new(
         cloud: Arc<dyn Cloud>,
         store: SharedStore,
@@ -84,37 +89,38 @@ impl CloudServer {
         let mut hosts = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
         hosts.push(authority.host().to_owned());
         hosts.extend(access.hosts);
-        // Sessions are off for every revision; then a plain call is answered by plain JSON.
-        let transport = StreamableHttpServerConfig::default()
-            .with_legacy_session_mode(false)
-            .with_json_response(true)
-            .with_max_request_body_bytes(BODY_BYTES_MAX)
-            .with_allowed_hosts(hosts)
-            .with_allowed_origins(access.origins)
-            .enforce_origin_validation();
         let operations = Arc::new(operations::Operations::new(store.clone(), clock.clone()));
-        let (verifier, audience) = (access.verifier, access.url);
-        let gate = Arc::new(auth::Gate { verifier, audience, metadata_url, clock: clock.clone() });
+        let (verifier, audience, authorization_servers) = (access.verifier, access.url, access.authorization_servers);
+        let gate =
+            Arc::new(auth::Gate { verifier, audience, metadata_url, authorization_servers, clock: clock.clone() });
+        let entrance = Entrance::open(hosts, &access.origins, handler::capabilities())?.behind(gate.clone());
         let pipeline = Arc::new(pipeline::Pipeline { cloud, operations, store, clock });
-        Ok(Self { gate, pipeline, path, transport })
+        Ok(Self { entrance: Arc::new(entrance), gate, pipeline, path })
     }
 
     /// The endpoint at its path, and its metadata document. Serve it with `axum::serve`.
     pub fn router(&self) -> Router {
         let pipeline = self.pipeline.clone();
-        let service = StreamableHttpService::new(
-            move || Ok(handler::Handler { pipeline: pipeline.clone() }),
-            Arc::new(LocalSessionManager::default()),
-            self.transport.clone(),
-        );
-        let metadata = auth::resource_metadata(&self.gate, self.pipeline.cloud.name());
+        let make = move || handler::Handler { pipeline: pipeline.clone() };
+        let scopes = Arc::new(scopes::Scopes { gate: self.gate.clone(), pipeline: self.pipeline.clone() });
+        let endpoint = self
+            .entrance
+            .serve(&self.path, make, |inner| inner.layer(middleware::from_fn_with_state(scopes, scopes::check)));
+        let metadata = self.gate.resource_metadata(self.pipeline.cloud.name());
         let document = get(move || async move { Json(metadata) });
-        self.guard(Router::new().route_service(&self.path, service))
-            .route(&format!("{METADATA_PATH}{}", self.path), document)
+        let open = Router::new().route(&format!("{METADATA_PATH}{}", self.path), document);
+        let path = self.path.clone();
+        endpoint.merge(self.entrance.open_to_all(open)).fallback(move || async move { no_such_path(&path) })
     }
 
-    /// Puts routes behind the same gate: each request is refused without a valid token, and carries its [`Principal`].
+    /// Puts routes behind the same checks: each request is refused without a valid token, and carries its [`Principal`].
     pub fn guard(&self, routes: Router) -> Router {
-        routes.layer(middleware::from_fn_with_state(self.gate.clone(), auth::authenticate))
+        self.entrance.guard(routes)
     }
+}
+
+fn no_such_path(endpoint: &str) -> Refusal {
+    let problem = Problem::new(Kind::NotFound, "nothing is served at this path")
+        .next(format!("call the MCP endpoint at {endpoint}"));
+    Refusal::http(StatusCode::NOT_FOUND, problem)
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use domain::text::printable;
 use domain::{Clock, Kind, Problem, Timestamp};
 use serde_json::{Map, Value};
 use state::SharedStore;
@@ -16,6 +17,9 @@ use crate::contract::envelope::Envelope;
 use crate::contract::operations::{CancelOperation, GetOperation};
 use crate::contract::tools::Tool as _;
 use crate::contract::{ToolSpec, canonical, catalog};
+
+/// Longest text of a token that is quoted, in characters.
+const TEXT_CHARS_MAX: usize = 200;
 
 /// Everything that a call passes through.
 pub(super) struct Pipeline {
@@ -34,7 +38,23 @@ struct Call<'a> {
 }
 
 impl Pipeline {
-    /// Answers a call. Authentication came first: [`super::auth::authenticate`] made the principal.
+    /// Checks the role table. A refusal is written to the audit journal with the arguments that were given.
+    pub async fn authorise(
+        &self,
+        principal: &Principal,
+        tool: &'static ToolSpec,
+        arguments: impl FnOnce() -> Map<String, Value>,
+    ) -> Result<(), Problem> {
+        if roles::may_call(&principal.roles, tool) {
+            return Ok(());
+        }
+        let problem = forbidden(principal, tool);
+        let call = Call { principal, tool, arguments: Value::Object(arguments()), at: self.clock.now() };
+        self.refuse(&call, problem.clone()).await;
+        Err(problem)
+    }
+
+    /// Answers a call. Authentication came first, and made the principal; then [`Pipeline::authorise`].
     pub async fn call(
         &self,
         principal: &Principal,
@@ -43,10 +63,6 @@ impl Pipeline {
     ) -> Envelope<Value> {
         let at = self.clock.now();
         let mut call = Call { principal, tool, arguments: Value::Object(arguments), at };
-        // Authorise: the role table.
-        if let Err(problem) = authorise(&call) {
-            return self.refuse(&call, problem).await;
-        }
         // Validate: the schema, then the types. Nothing has happened yet when this refuses.
         call.arguments = match validate(&mut call) {
             Ok(arguments) => arguments,
@@ -147,13 +163,10 @@ impl Call<'_> {
     }
 }
 
-fn authorise(call: &Call<'_>) -> Result<(), Problem> {
-    if roles::may_call(&call.principal.roles, call.tool) {
-        return Ok(());
-    }
-    let held = call.principal.roles.join(", ");
-    Err(Problem::new(Kind::Forbidden, format!("{} may not be called with the roles [{held}]", call.tool.name))
-        .next(format!("use a token with the role {:?}", roles::OPERATOR)))
+fn forbidden(principal: &Principal, tool: &ToolSpec) -> Problem {
+    let held: String = printable(&principal.roles.join(", "), TEXT_CHARS_MAX).into_owned();
+    Problem::new(Kind::Forbidden, format!("{} may not be called with the roles [{held}]", tool.name))
+        .next(format!("use a token with the role {:?}", roles::needed(tool)))
 }
 
 fn validate(call: &mut Call<'_>) -> Result<Value, Problem> {

@@ -23,6 +23,11 @@ pub(super) fn may_call(roles: &[String], tool: &ToolSpec) -> bool {
     ROLES.iter().any(|role| roles.iter().any(|held| held == role.name) && (role.may_call)(&tool.hints))
 }
 
+/// The least role that may call `tool`.
+pub(super) const fn needed(tool: &ToolSpec) -> &'static str {
+    if tool.hints.read_only { VIEWER } else { OPERATOR }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
