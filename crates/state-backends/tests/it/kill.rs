@@ -21,7 +21,7 @@ const WRITERS: usize = 6;
 /// A round on a new file also meets the making of the tables.
 const ROUNDS_A_FILE: usize = 6;
 /// Longer than any round takes; reached only by a child that hangs.
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(120);
 
 #[test]
 fn acknowledged_batches_survive_sigkill() {
