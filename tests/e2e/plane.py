@@ -39,7 +39,7 @@ def bin_dir() -> Path:
     return Path(folder).resolve()
 
 
-def wait_for(what: str, probe: Callable[[], Any], seconds: float = 60.0, every_s: float = 0.05) -> Any:
+def wait_for(what: str, probe: Callable[[], Any], seconds: float = 120.0, every_s: float = 0.05) -> Any:
     """Probes until the result is truthy and returns it; fails with the last result at the deadline."""
     deadline = time.monotonic() + seconds
     pause = threading.Event()
@@ -174,8 +174,8 @@ class Plane:
 
     def down(self) -> None:
         """`mcp down`, after which nothing may be left."""
-        self.mcp("down", seconds=90)
-        wait_for("every process is gone after mcp down", lambda: not self.processes(), seconds=10)
+        self.mcp("down", seconds=180)
+        wait_for("every process is gone after mcp down", lambda: not self.processes(), seconds=60)
 
     def kill(self, spare: int | None = None) -> None:
         """SIGKILL to `mcp` alone, as the kernel does when memory runs out; `spare` is the pid of a client command."""
@@ -185,11 +185,11 @@ class Plane:
 
         for process in servers():
             kill(process.pid)
-        wait_for("mcp is gone", lambda: not servers(), seconds=10)
+        wait_for("mcp is gone", lambda: not servers(), seconds=60)
 
     def wipe(self) -> None:
         """Ends every process of this plane, by its id. For the end of a test, however it ended."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while self.processes() and time.monotonic() < deadline:
             for process in self.processes():
                 kill(process.pid)
@@ -260,7 +260,7 @@ class Plane:
         replicas = [replica for site in sites for replica in site["replicas"]]
         return [replica for replica in replicas if phase is None or replica["phase"] == phase]
 
-    def wait_ready(self, deployment: str, count: int, seconds: float = 60.0) -> None:
+    def wait_ready(self, deployment: str, count: int, seconds: float = 120.0) -> None:
         """Waits until a deployment has exactly `count` replicas, all ready."""
 
         def settled() -> bool:
@@ -280,7 +280,7 @@ def kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def call(method: str, url: str, body: Any = None, token: str = "", seconds: float = 30.0) -> tuple[int, Any]:
+def call(method: str, url: str, body: Any = None, token: str = "", seconds: float = 60.0) -> tuple[int, Any]:
     """One HTTP call with a JSON or raw body: status, and the body parsed when it is JSON."""
     data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data=data, method=method)

@@ -75,7 +75,7 @@ def test_a_kill_during_the_first_start_leaves_nothing_doubled(fresh_plane: Plane
     draw = random.Random(int(os.environ.get("MCP_TEST_SEED") or random.SystemRandom().randrange(2**32)))
     for _ in range(3):
         starting = plane.spawn("up", "--detach")
-        wait_for("mcp runs", lambda: plane.processes("mcp"), seconds=10)
+        wait_for("mcp runs", lambda: plane.processes("mcp"), seconds=60)
         threading.Event().wait(draw.uniform(0, 1.5))  # The moment is what is drawn.
         starting.kill()
         starting.communicate()
@@ -97,7 +97,7 @@ def test_a_replica_that_dies_is_replaced(fresh_plane: Plane) -> None:
         pids = [process.pid for process in plane.services()]
         return victim.pid not in pids and len(pids) == 3 == len(plane.replicas(NAME, "ready"))
 
-    wait_for("the replica is replaced", replaced, seconds=10)
+    wait_for("the replica is replaced", replaced, seconds=60)
     plane.down()
     assert not plane.processes()
 

@@ -46,7 +46,7 @@ impl Drop for Folder {
 }
 
 /// How long anything may take before a test fails.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct World {
     pub cloud: Arc<LocalCloud>,

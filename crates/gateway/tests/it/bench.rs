@@ -58,7 +58,7 @@ impl Answer {
 pub fn config() -> GatewayConfig {
     GatewayConfig {
         probe_interval_ms: 40,
-        probe_timeout_ms: 500,
+        probe_timeout_ms: 5_000,
         keep_alive_ms: 30,
         patience_ms: 100,
         ..GatewayConfig::default()
@@ -170,7 +170,7 @@ impl Bench {
     /// Stops the gateway and waits until it has drained.
     pub async fn stopped(self) {
         self.stop.cancel();
-        let ended = tokio::time::timeout(Duration::from_secs(20), self.serving).await;
+        let ended = tokio::time::timeout(Duration::from_secs(60), self.serving).await;
         ended.expect("drained in time").expect("joined").expect("no panic").expect("no error");
     }
 }
@@ -191,14 +191,14 @@ pub fn post(path: &str, key: &str, body: &str) -> Request<Full<Bytes>> {
 
 pub async fn read(response: http::Response<Incoming>) -> Answer {
     let (head, body) = response.into_parts();
-    let collected = tokio::time::timeout(Duration::from_secs(20), body.collect()).await.expect("ends in time");
+    let collected = tokio::time::timeout(Duration::from_secs(60), body.collect()).await.expect("ends in time");
     let bytes = collected.expect("a whole body").to_bytes();
     Answer { status: head.status, headers: head.headers, body: String::from_utf8(bytes.to_vec()).expect("text") }
 }
 
 /// Waits for something that is not announced, by asking again.
 pub async fn eventually<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
     while !condition().await {
         assert!(tokio::time::Instant::now() < deadline, "waited in vain: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;

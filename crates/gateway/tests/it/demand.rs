@@ -56,7 +56,7 @@ async fn what_waits_is_told_while_it_waits() {
     let (mut streaming, mut whole) = (bench.connect().await, bench.connect().await);
     let stream = streaming.send_request(post("/v1/chat/completions", KEY, CHAT_STREAM)).await.expect("a head");
     let whole = tokio::time::timeout(
-        std::time::Duration::from_secs(20),
+        std::time::Duration::from_secs(60),
         until_told_of_both(&store, whole.send_request(post("/v1/chat/completions", KEY, CHAT))),
     );
     whole.await.expect("told in time");

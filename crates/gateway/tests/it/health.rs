@@ -82,7 +82,7 @@ async fn a_late_probe_does_not_double_the_work() {
     config.patience_ms = 0;
     let bench = Bench::over(&[&upstream], config).await;
     upstream.wait("a first probe", |seen| seen.probes >= 1).await;
-    upstream.always(Act::Slow(std::time::Duration::from_millis(1_500)));
+    upstream.always(Act::Slow(std::time::Duration::from_secs(6)));
     let mut answering = Box::pin(bench.chat(CHAT));
     tokio::select! {
         _ = &mut answering => panic!("too early"),

@@ -129,7 +129,7 @@ impl Upstream {
     /// Waits until what was seen satisfies `condition`.
     pub async fn wait(&self, what: &str, condition: impl FnMut(&Seen) -> bool) {
         let mut seen = self.shared.seen.subscribe();
-        let waited = tokio::time::timeout(Duration::from_secs(20), seen.wait_for(condition)).await;
+        let waited = tokio::time::timeout(Duration::from_secs(60), seen.wait_for(condition)).await;
         assert!(waited.is_ok(), "waited in vain: {what}; {:?}", self.seen());
     }
 
