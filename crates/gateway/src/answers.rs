@@ -1,7 +1,9 @@
 //! What the gateway answers by itself: the list of models, its health, its metrics.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use listener::Client;
+use listener::hosts::is_loopback_authority;
 use serde::Serialize;
 use serde_json::json;
 
@@ -28,7 +30,7 @@ impl<'a> From<&'a Model> for ModelObject<'a> {
 /// The models that the caller's key covers.
 pub(crate) fn models(shared: &Shared, headers: &HeaderMap) -> Result<Response<Body>, Refusal> {
     let table = shared.table.load();
-    let grant = identify(&table, headers, shared.clock.now())?;
+    let (_, grant) = identify(&table, headers, shared.clock.now())?;
     let covered: Vec<ModelObject> =
         table.models.values().filter(|model| may_call(grant, model)).map(|model| (&**model).into()).collect();
     Ok(json_response(StatusCode::OK, &json!({"object": "list", "data": covered})))
@@ -37,37 +39,57 @@ pub(crate) fn models(shared: &Shared, headers: &HeaderMap) -> Result<Response<Bo
 /// One model, when the caller's key covers it; otherwise it does not exist for him.
 pub(crate) fn model(shared: &Shared, headers: &HeaderMap, name: &str) -> Result<Response<Body>, Refusal> {
     let table = shared.table.load();
-    let grant = identify(&table, headers, shared.clock.now())?;
+    let (_, grant) = identify(&table, headers, shared.clock.now())?;
     let found = table.models.get(name).filter(|model| may_call(grant, model));
     let model = found.ok_or_else(|| Refusal::unknown_model(name))?;
     Ok(json_response(StatusCode::OK, &json!(ModelObject::from(&**model))))
 }
 
-/// Whether the gateway can serve: it can once it has a snapshot, of whatever age.
-pub(crate) fn health(shared: &Shared) -> Response<Body> {
+/// Whether the gateway can serve: it can once it has a snapshot, of whatever age. What it serves is told to callers with a
+/// key alone.
+pub(crate) fn health(shared: &Shared, headers: &HeaderMap) -> Response<Body> {
     let table = shared.table.load();
-    let replicas = table.replicas();
     let has_snapshot = table.version > 0;
     let status = if has_snapshot { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let age_micros = shared.clock.now().micros_since(table.made_at);
-    let body = json!({
+    let now = shared.clock.now();
+    let age_micros = now.micros_since(table.made_at);
+    let mut body = json!({
         "status": if has_snapshot { "ok" } else { "no_snapshot" },
-        "snapshot_version": table.version,
         "snapshot_age_seconds": has_snapshot.then_some(age_micros / 1_000_000),
-        "models": table.models.len(),
-        "replicas": replicas.len(),
-        "replicas_up": replicas.values().filter(|replica| replica.is_up()).count(),
     });
+    if identify(&table, headers, now).is_ok() {
+        let replicas = table.replicas();
+        body["snapshot_version"] = table.version.into();
+        body["models"] = table.models.len().into();
+        body["replicas"] = replicas.len().into();
+        body["replicas_up"] = replicas.values().filter(|replica| replica.is_up()).count().into();
+    }
     json_response(status, &body)
 }
 
-/// The process's metrics, for callers on this machine.
-pub(crate) fn metrics(shared: &Shared, is_local: bool) -> Result<Response<Body>, Refusal> {
+/// The process's metrics, for callers on this machine who call it by a name of this machine: neither for pages that have
+/// their own name point here, nor for those whom a proxy on this machine lets in.
+pub(crate) fn metrics(shared: &Shared, head: &Request<impl Sized>, client: &Client) -> Result<Response<Body>, Refusal> {
+    let is_named_local = |value: &HeaderValue| value.to_str().is_ok_and(is_loopback_authority);
+    let is_local = client.address.ip().to_canonical().is_loopback()
+        && head.headers().get(header::HOST).is_none_or(is_named_local)
+        && !FORWARDED.iter().any(|name| head.headers().contains_key(*name));
     let page = shared.page.as_ref().filter(|_| is_local).ok_or_else(Refusal::unknown_path)?;
     let mut response = Response::new(Body::from(Bytes::from(page())));
     let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, text);
     Ok(response)
+}
+
+/// Headers by which a proxy says that somebody else is calling.
+const FORWARDED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+
+/// An answer without a body: which methods a path knows.
+pub(crate) fn options(allow: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::from(Bytes::new()));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
+    response
 }
 
 fn json_response(status: StatusCode, value: &serde_json::Value) -> Response<Body> {

@@ -57,6 +57,8 @@ pub(crate) enum Failure {
     Status(StatusCode),
     /// It took too long, or was found to be down meanwhile.
     Stalled(&'static str),
+    /// The gateway itself could not open a connection: says nothing of the replica.
+    Exhausted,
 }
 
 impl Failure {
@@ -67,6 +69,7 @@ impl Failure {
             Self::Lost(_) => RetryReason::Lost,
             Self::Status(_) => RetryReason::Status,
             Self::Stalled(_) => RetryReason::Stalled,
+            Self::Exhausted => RetryReason::Exhausted,
         }
     }
 }
@@ -77,6 +80,7 @@ impl std::fmt::Display for Failure {
             Self::Busy { status, .. } => write!(f, "the replica is busy ({})", status.as_u16()),
             Self::Refused => f.write_str("the replica refused the connection"),
             Self::Lost(what) | Self::Stalled(what) => f.write_str(what),
+            Self::Exhausted => f.write_str("the gateway could not open a connection"),
             Self::Status(status) => write!(f, "the replica answered {}", status.as_u16()),
         }
     }
@@ -147,6 +151,8 @@ fn failure(error: UpstreamError) -> Failure {
     match error {
         UpstreamError::Refused => Failure::Refused,
         UpstreamError::ConnectTimeout => Failure::Lost("the replica could not be connected to in time"),
+        UpstreamError::Unreachable => Failure::Lost("the replica could not be connected to"),
+        UpstreamError::Exhausted => Failure::Exhausted,
         UpstreamError::Lost => Failure::Lost("the connection to the replica was lost"),
     }
 }

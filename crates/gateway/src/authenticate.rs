@@ -13,21 +13,26 @@ use crate::table::{Model, Table};
 pub(crate) const CREDENTIAL_HEADERS: [&str; 5] =
     ["authorization", "x-api-key", "api-key", "x-goog-api-key", "proxy-authorization"];
 
-/// The grant of the key that the request shows.
-pub(crate) fn identify<'t>(table: &'t Table, headers: &HeaderMap, now: Timestamp) -> Result<&'t KeyGrant, Refusal> {
-    let secret = secret(headers).ok_or_else(Refusal::no_key)?;
+/// The key that the request shows, and its grant.
+pub(crate) fn identify<'t>(
+    table: &'t Table,
+    headers: &HeaderMap,
+    now: Timestamp,
+) -> Result<(KeyHash, &'t KeyGrant), Refusal> {
+    let key = KeyHash::of(secret(headers).ok_or_else(Refusal::no_key)?);
     // Only hashes are compared: how long the look-up takes says nothing of any key.
-    let grant = table.keys.get(&KeyHash::of(secret)).ok_or_else(Refusal::wrong_key)?;
+    let grant = table.keys.get(&key).ok_or_else(Refusal::wrong_key)?;
     match grant.expires_at {
         Some(expires_at) if expires_at <= now => Err(Refusal::expired_key()),
-        _ => Ok(grant),
+        _ => Ok((key, grant)),
     }
 }
 
-/// The model of that name, when it exists and the grant covers it.
+/// The model of that name, when it exists and the grant covers it. Both are answered alike: who may not call a model does
+/// not learn whether there is one.
 pub(crate) fn authorise<'t>(table: &'t Table, grant: &KeyGrant, name: &str) -> Result<&'t Arc<Model>, Refusal> {
-    let model = table.models.get(name).ok_or_else(|| Refusal::unknown_model(name))?;
-    if may_call(grant, model) { Ok(model) } else { Err(Refusal::model_not_allowed(name)) }
+    let model = table.models.get(name).filter(|model| may_call(grant, model));
+    model.ok_or_else(|| Refusal::unknown_model(name))
 }
 
 /// Whether a grant covers a model: under the name asked for, or under its full name.

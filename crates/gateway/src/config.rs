@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
+use domain::Problem;
 use planning::balance::{EjectionPolicy, ForecastWeights};
 use serde::{Deserialize, Serialize};
+
+use crate::cors;
 
 /// What the gateway bounds, and how it fails over.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -13,10 +16,20 @@ pub struct GatewayConfig {
     pub id: String,
     /// Where the last good routing snapshot is kept; without it a restart needs the store.
     pub snapshot_file: Option<PathBuf>,
-    /// Most connections at once; more wait in the kernel's queue.
+    /// Further names by which clients call it (the `host` header). On loopback, only loopback's own names and these are
+    /// answered, so that a page in a browser cannot reach it under a name of its own.
+    pub hosts: Vec<String>,
+    /// Origins of pages that may call it from a browser (CORS), such as `https://console.example` or
+    /// `http://localhost:3000`; `*` allows all. None by default: browsers then keep answers from pages.
+    pub cors_origins: Vec<String>,
+    /// Most connections at once. When as many are open, those that have been idle longest make room for new ones; while
+    /// none is idle, new ones wait in the kernel's queue.
     pub connections_max: usize,
     /// Most requests in hand; more get 429.
     pub in_flight_max: u32,
+    /// How much one API key may hold, of requests in hand and of bytes of bodies: this many times what is still free. With
+    /// 1, a key alone gets half of all, two busy keys a third each, and a newcomer always finds room.
+    pub key_share: f64,
     /// Most bytes of request bodies held at once; more get 429.
     pub body_bytes_in_hand_max: u64,
     /// Largest request body; larger gets 413.
@@ -25,6 +38,12 @@ pub struct GatewayConfig {
     pub answer_bytes_max: usize,
     /// Milliseconds that a client may take to send a request's head, and each part of its body.
     pub client_idle_ms: u64,
+    /// Milliseconds that a client may take to send a request's body in all.
+    pub body_ms: u64,
+    /// Milliseconds that a connection may be idle between requests.
+    pub connection_idle_ms: u64,
+    /// Milliseconds for which a client may take nothing of its answer while there is something to take.
+    pub client_stall_ms: u64,
     /// Most replicas asked for one request (and never more than the model has, plus one).
     pub attempts_max: u32,
     /// Milliseconds that a request waits for a replica when none is up.
@@ -70,12 +89,18 @@ impl Default for GatewayConfig {
         Self {
             id: "gateway".to_owned(),
             snapshot_file: None,
+            hosts: Vec::new(),
+            cors_origins: Vec::new(),
             connections_max: 8_192,
             in_flight_max: 2_048,
+            key_share: 1.0,
             body_bytes_in_hand_max: 512 << 20,
             body_bytes_max: 32 << 20,
             answer_bytes_max: 64 << 20,
             client_idle_ms: 30_000,
+            body_ms: 120_000,
+            connection_idle_ms: 75_000,
+            client_stall_ms: 30_000,
             attempts_max: 3,
             patience_ms: 3_000,
             connect_ms: 1_000,
@@ -99,6 +124,16 @@ impl Default for GatewayConfig {
 }
 
 impl GatewayConfig {
+    /// What must hold of it, whatever was set: an origin is one that a browser can send.
+    pub fn check(&self) -> Result<(), Problem> {
+        match self.cors_origins.iter().find(|origin| !cors::is_origin(origin)) {
+            None => Ok(()),
+            Some(origin) => Err(Problem::invalid(format!("{origin:?} is no origin"))
+                .next("write scheme, host and port, such as \"https://console.example\", or \"*\" for all")
+                .at("gateway.cors_origins")),
+        }
+    }
+
     /// When failures put a replica aside.
     #[must_use]
     pub fn ejection(&self) -> EjectionPolicy {

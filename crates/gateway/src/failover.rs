@@ -72,6 +72,8 @@ pub(crate) async fn answer(shared: Arc<Shared>, model: Arc<Model>, call: Outgoin
                 model.meter.forecast(&chosen, &shared.weights);
                 return Ok(Answered { reply, replica, cloud: seat.cloud });
             }
+            // Another attempt would need a connection, too, and no replica is to blame.
+            Err(Failure::Exhausted) => return Err(Refusal::out_of_descriptors()),
             Err(failure) => {
                 tracing::debug!(replica = %replica.id, cause = %failure, "attempt failed");
                 blame(&shared, &replica, &failure);
@@ -95,6 +97,7 @@ fn current(shared: &Shared, model: Arc<Model>) -> Arc<Model> {
 fn blame(shared: &Shared, replica: &Replica, failure: &Failure) {
     match failure {
         Failure::Busy { .. } => replica.suspect.notify_one(),
+        Failure::Exhausted => {}
         Failure::Refused => replica.refused(),
         Failure::Lost(_) | Failure::Status(_) | Failure::Stalled(_) => replica.failed(&shared.config.ejection()),
     }

@@ -15,6 +15,7 @@ mod authenticate;
 mod body;
 mod choose;
 mod config;
+mod cors;
 mod demand;
 mod endpoint;
 mod failover;
@@ -117,7 +118,7 @@ impl Gateway {
             tasks::spawn("gateway snapshot", follow);
             tasks::spawn("gateway status", acknowledge::run(Arc::clone(&shared), store, stop.clone()));
         }
-        server::serve(shared, listener, shutdown).await;
+        server::serve(shared, listener, shutdown).await?;
         // Probes and followers go on until the last request is done: it may still fail over.
         stop.cancel();
         Ok(())

@@ -43,15 +43,17 @@ pub(crate) enum RetryReason {
     Lost,
     Status,
     Stalled,
+    Exhausted,
 }
 
 impl RetryReason {
-    const ALL: [(Self, &'static str); 5] = [
+    const ALL: [(Self, &'static str); 6] = [
         (Self::Busy, "busy"),
         (Self::Refused, "refused"),
         (Self::Lost, "lost"),
         (Self::Status, "status"),
         (Self::Stalled, "stalled"),
+        (Self::Exhausted, "exhausted"),
     ];
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response, request};
-use hyper::body::Incoming;
+use listener::Body as RequestBody;
 use tokio::time::timeout_at;
 
 use crate::attempt::Outgoing;
@@ -31,7 +31,7 @@ use crate::window;
 pub(crate) async fn infer(
     shared: &Arc<Shared>,
     endpoint: Endpoint,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     ticket: &mut Option<Ticket>,
 ) -> Result<Response<Body>, Refusal> {
     let Some(record) = ticket.as_mut() else { return Err(Refusal::unknown_path()) };
@@ -39,11 +39,11 @@ pub(crate) async fn infer(
 
     // Authenticate: the hash of the key must be in the snapshot.
     let table = shared.table.load_full();
-    let caller = identify(&table, &head.headers, shared.clock.now())?;
+    let (key, caller) = identify(&table, &head.headers, shared.clock.now())?;
 
-    // Admit: a place among the requests in hand, and room for the body while it is read.
-    let admitted = record.admitted.insert(shared.admission.admit()?);
-    let body = read_body(&head.headers, body, &shared.config, admitted).await?;
+    // Admit: a place among the requests in hand, and room for the body while it is read, within the share of one key.
+    let admitted = record.admitted.insert(shared.admission.admit(key)?);
+    let body = read_body(body, &shared.config, admitted).await?;
 
     // Authorise: the model exists, and the key covers it.
     let outline = outline(&body)?;

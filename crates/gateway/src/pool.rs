@@ -3,6 +3,7 @@
 //! A small pool of our own instead of a general client: the gateway must know whether a request may have been sent, and
 //! a connection that is dropped in mid-answer must close at once, because that is what cancels the work upstream.
 
+use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use listener::descriptors::is_exhausted;
 use parking_lot::Mutex;
 use telemetry::tasks;
 use tokio::net::TcpStream;
@@ -44,8 +46,13 @@ pub(crate) enum UpstreamError {
     Refused,
     #[error("it could not be connected to in time")]
     ConnectTimeout,
+    #[error("it could not be connected to")]
+    Unreachable,
     #[error("the connection was lost")]
     Lost,
+    /// This process or machine has no descriptor, port or memory left for a connection: no fault of the replica.
+    #[error("no more connections can be opened here")]
+    Exhausted,
 }
 
 impl Pool {
@@ -79,7 +86,7 @@ impl Pool {
         let connecting =
             tokio::time::timeout(self.connect_timeout, TcpStream::connect((self.host.as_str(), self.port)));
         let stream =
-            connecting.await.map_err(|_| UpstreamError::ConnectTimeout)?.map_err(|_| UpstreamError::Refused)?;
+            connecting.await.map_err(|_| UpstreamError::ConnectTimeout)?.map_err(|error| self.unconnected(&error))?;
         // Small writes must leave at once; without it a reused connection stalls for the peer's delayed acknowledgement.
         stream.set_nodelay(true).map_err(|_| UpstreamError::Lost)?;
         let (sender, driver) = http1::handshake(TokioIo::new(stream)).await.map_err(|_| UpstreamError::Lost)?;
@@ -88,6 +95,18 @@ impl Pool {
             let _ = driver.await;
         });
         Ok(Connection { sender, reused: false })
+    }
+
+    fn unconnected(&self, error: &io::Error) -> UpstreamError {
+        if is_exhausted(error) {
+            // What lies idle gives its descriptors back.
+            self.idle.lock().clear();
+            return UpstreamError::Exhausted;
+        }
+        match error.kind() {
+            io::ErrorKind::ConnectionRefused => UpstreamError::Refused,
+            _ => UpstreamError::Unreachable,
+        }
     }
 
     /// Keeps a connection whose answer was read to the end.

@@ -37,6 +37,8 @@ enum Probed {
     /// Nothing listens there.
     Refused,
     Failed,
+    /// The gateway could open no connection: says nothing of the replica.
+    NotMade,
 }
 
 /// Probes until no snapshot names the replica any more and nothing runs on it, which it sees within one interval.
@@ -61,6 +63,7 @@ async fn probe_for_ever(shared: &Shared, replica: &Weak<Replica>) {
             }
             Probed::Declined => replica.probe_declined(),
             Probed::Refused => replica.probe_refused(),
+            Probed::NotMade => {}
             Probed::Failed => replica.probe_failed(shared.config.probe_failures),
         }
         // Jitter keeps probes of many replicas, and of many gateways, apart.
@@ -83,6 +86,8 @@ async fn probe(replica: &Replica, own_in_flight: u32) -> Probed {
     let mut connection = match replica.pool.connection(true).await {
         Ok(connection) => connection,
         Err(UpstreamError::Refused) => return Probed::Refused,
+        // It was not asked: that says nothing of it.
+        Err(UpstreamError::Exhausted) => return Probed::NotMade,
         Err(_) => return Probed::Failed,
     };
     let mut request = Request::new(Full::new(Bytes::new()));

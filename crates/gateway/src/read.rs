@@ -3,49 +3,53 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, header};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
-use tokio::time::timeout;
+use listener::{Body, BodyError};
+use tokio::time::{Instant, timeout_at};
 
 use crate::admit::Admitted;
 use crate::config::GatewayConfig;
 use crate::refusal::Refusal;
 
-/// How much of a body that is too large is read and thrown away: a client that still sends would not read the answer.
-const DISCARD_MAX_BYTES: u64 = 64 << 20;
-/// For how long that goes on.
-const DISCARD_TIME: Duration = Duration::from_secs(5);
+/// Room made for more of a body than has come, at most: what a client declares is not yet sent.
+const AHEAD_MAX_BYTES: usize = 1 << 20;
 
-/// The whole body. Refuses what is larger than the limit, as early as its declared length allows.
+/// The whole body. Refuses what is larger than the limit, as early as its declared length allows; what a client then still
+/// sends is thrown away by the listener.
 pub(crate) async fn read_body(
-    headers: &HeaderMap,
-    mut body: Incoming,
+    mut body: Body,
     config: &GatewayConfig,
     admitted: &mut Admitted,
 ) -> Result<Bytes, Refusal> {
     let too_large = || Refusal::body_too_large(config.body_bytes_max);
     if body.size_hint().lower() > config.body_bytes_max {
-        // A client that waits for leave to send (`expect`) has sent nothing, and reads the answer at once.
-        if !headers.contains_key(header::EXPECT) {
-            discard(&mut body).await;
-        }
         return Err(too_large());
     }
     let wait = Duration::from_millis(config.client_idle_ms);
+    let until = Instant::now() + Duration::from_millis(config.body_ms);
     let mut pieces = Pieces::default();
-    while let Some(frame) = timeout(wait, body.frame()).await.map_err(|_| Refusal::slow_client())? {
-        let Ok(data) = frame.map_err(|_| Refusal::broken_body())?.into_data() else { continue };
+    loop {
+        let by = until.min(Instant::now() + wait);
+        let frame = timeout_at(by, body.frame()).await.map_err(|_| Refusal::slow_client())?;
+        let frame = match frame {
+            None => return Ok(pieces.join()),
+            Some(Ok(frame)) => frame,
+            Some(Err(BodyError::TooLarge)) => return Err(too_large()),
+            Some(Err(BodyError::Undecodable)) => return Err(Refusal::undecodable_body()),
+            Some(Err(BodyError::Broken)) => return Err(Refusal::broken_body()),
+        };
+        let Ok(data) = frame.into_data() else { continue };
         admitted.hold_bytes(data.len() as u64)?;
         if (pieces.len() + data.len()) as u64 > config.body_bytes_max {
-            discard(&mut body).await;
             return Err(too_large());
         }
         let more = usize::try_from(body.size_hint().lower()).unwrap_or(0);
-        pieces.add(data, more);
+        let ahead = AHEAD_MAX_BYTES.max(pieces.len());
+        pieces.add(data, more.min(ahead));
+        // A body that decodes to much without waiting for the client lets others run in between.
+        tokio::task::consume_budget().await;
     }
-    Ok(pieces.join())
 }
 
 /// Pieces of a body. One alone is passed on without a copy.
@@ -77,18 +81,4 @@ impl Pieces {
     pub(crate) fn join(self) -> Bytes {
         if self.joined.is_empty() { self.first } else { self.joined.freeze() }
     }
-}
-
-async fn discard(body: &mut Incoming) {
-    let all = async {
-        let mut seen = 0;
-        while let Some(Ok(frame)) = body.frame().await {
-            seen += frame.data_ref().map_or(0, Bytes::len) as u64;
-            if seen > DISCARD_MAX_BYTES {
-                return;
-            }
-        }
-    };
-    // Whether it ended or the time was up, the answer is the same.
-    let _ = timeout(DISCARD_TIME, all).await;
 }

@@ -7,6 +7,8 @@
 use bytes::Bytes;
 use domain::{Kind, Problem};
 use http::{HeaderValue, Response, StatusCode, header};
+use http_body_util::Full;
+use listener::Refused;
 use serde::Serialize;
 
 use crate::body::Body;
@@ -94,17 +96,19 @@ impl Refusal {
 
     pub(crate) fn unknown_model(model: &str) -> Self {
         let shown: String = model.chars().take(80).collect();
-        let message = format!("the model {shown:?} does not exist; GET /v1/models lists those that do");
+        let message = format!(
+            "the model {shown:?} does not exist, or this API key may not call it; GET /v1/models lists those it may"
+        );
         Self::new(StatusCode::NOT_FOUND, "invalid_request_error", "model_not_found", message).at("model")
     }
 
-    pub(crate) fn model_not_allowed(model: &str) -> Self {
-        let message = format!("this API key may not call the model {model:?}; GET /v1/models lists those it may");
-        Self::new(StatusCode::FORBIDDEN, "permission_error", "model_not_allowed", message).at("model")
+    pub(crate) fn unknown_path() -> Self {
+        Self::unknown_path_but("the API is under /v1, such as /v1/chat/completions")
     }
 
-    pub(crate) fn unknown_path() -> Self {
-        let message = "this path does not exist; the API is under /v1, such as /v1/chat/completions";
+    /// A path that does not exist, and what was probably meant.
+    pub(crate) fn unknown_path_but(hint: &str) -> Self {
+        let message = format!("this path does not exist; {hint}");
         Self::new(StatusCode::NOT_FOUND, "invalid_request_error", "unknown_url", message)
     }
 
@@ -131,6 +135,17 @@ impl Refusal {
         refusal
     }
 
+    pub(crate) fn undecodable_body() -> Self {
+        Self::invalid("invalid_encoding", "the request body is not what its content-encoding says: send it plain")
+            .closing()
+    }
+
+    /// The rest of the request is not read.
+    pub(crate) fn closing(mut self) -> Self {
+        self.close = true;
+        self
+    }
+
     pub(crate) fn broken_body() -> Self {
         let mut refusal = Self::invalid("invalid_body", "the request body broke off: send it again");
         refusal.close = true;
@@ -142,6 +157,33 @@ impl Refusal {
         let mut refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", "overloaded", message);
         refusal.retry_after_seconds = Some(1);
         refusal
+    }
+
+    /// The key has its share, and others may still have theirs.
+    pub(crate) fn key_overloaded(what: &str) -> Self {
+        let message = format!("this API key has {what} in hand: wait for some of them to end");
+        let mut refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", "key_overloaded", message);
+        refusal.retry_after_seconds = Some(1);
+        refusal
+    }
+
+    /// The gateway's own machine cannot open another connection: no fault of any replica.
+    pub(crate) fn out_of_descriptors() -> Self {
+        let message = "the gateway cannot open another connection just now: try again in a second";
+        let mut refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", "gateway_exhausted", message);
+        refusal.retry_after_seconds = Some(1);
+        refusal
+    }
+
+    /// What the listener refuses, before anything is known of the request.
+    pub(crate) fn of_listener(refused: Refused) -> Response<Full<Bytes>> {
+        let message = format!("{}: {}", refused.cause(), refused.next_step());
+        let refusal = Self::new(refused.status(), "invalid_request_error", refused.code(), message);
+        let (head, body) = (refused.status(), refusal.to_json());
+        let mut response = Response::new(Full::new(Bytes::from(body)));
+        *response.status_mut() = head;
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
     }
 
     pub(crate) fn replicas_busy(status: StatusCode, retry_after_seconds: Option<u64>) -> Self {
@@ -208,6 +250,9 @@ impl Refusal {
         }
         if let Some(allow) = self.allow {
             headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"mcp\""));
         }
         if self.close {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));

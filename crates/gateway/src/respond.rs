@@ -32,7 +32,7 @@ pub(crate) fn respond(
         }
         Reply::Stream { head, held, relay } => {
             let stream = ticket.take().map(|ticket| ClientStream::relaying(held, relay, ticket, config));
-            (head, stream.map_or(Body::Whole(None), |stream| Body::Stream(Box::new(stream))))
+            (head, stream.map_or(Body::Whole(None), Body::stream))
         }
     };
     let mut response = Response::new(body);
@@ -54,7 +54,7 @@ pub(crate) fn respond_early(
     extra: HeaderMap,
 ) -> Response<Body> {
     let stream = ticket.take().map(|ticket| ClientStream::waiting(answer, ticket, config));
-    let mut response = Response::new(stream.map_or(Body::Whole(None), |stream| Body::Stream(Box::new(stream))));
+    let mut response = Response::new(stream.map_or(Body::Whole(None), Body::stream));
     *response.status_mut() = StatusCode::OK;
     *response.headers_mut() = extra;
     mark_as_stream(response.headers_mut());

@@ -1,122 +1,115 @@
-//! Connections: accepts them, gives each request an id and a record, and lets what runs finish when the gateway stops.
+//! The gateway behind its port: gives each request an id and a record, and finds who answers it. Connections are
+//! `crates/listener`'s.
 
-use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderValue, Request, Response};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use http::{HeaderMap, HeaderValue, Request, Response};
+use listener::{Body as RequestBody, Client, EndBy, Limits, Serve, Settings};
 use rand::RngCore as _;
-use telemetry::tasks;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::net::TcpListener;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::answers;
 use crate::body::Body;
-use crate::endpoint::{Route, route};
+use crate::config::GatewayConfig;
+use crate::cors;
+use crate::endpoint::{Endpoint, Route, route};
 use crate::meter::Outcome;
 use crate::pipeline;
 use crate::refusal::Refusal;
 use crate::settle::Ticket;
 use crate::shared::Shared;
 
-/// How long to wait after the listener failed, which is mostly for want of file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Beyond the time that a request may take in all: to tell the client that it is over, and for the slowest of its own
+/// deadlines to be told before the connection is cut.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// Serves until `shutdown`, then lets what runs finish within the drain time.
-pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, shutdown: CancellationToken) {
-    let places = Arc::new(Semaphore::new(shared.config.connections_max));
-    let connections = TaskTracker::new();
-    loop {
-        let accepted = async {
-            // Beyond the limit, connections wait in the kernel's queue.
-            let place = Arc::clone(&places).acquire_owned().await;
-            (listener.accept().await, place)
-        };
-        let (accepted, place) = tokio::select! {
-            accepted = accepted => accepted,
-            () = shutdown.cancelled() => break,
-        };
-        match accepted {
-            Ok((stream, peer)) => {
-                let served = serve_connection(Arc::clone(&shared), stream, peer, shutdown.clone());
-                let held = connections.track_future(async move {
-                    served.await;
-                    drop(place);
-                });
-                tasks::spawn("gateway connection", held);
-            }
-            Err(error) => {
-                tracing::warn!(%error, "connection not accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-    drop(listener);
-    connections.close();
-    let drain = Duration::from_millis(shared.config.drain_ms);
-    if tokio::time::timeout(drain, connections.wait()).await.is_err() {
-        tracing::warn!(connections = connections.len(), "connections cut: they did not end within the drain time");
+pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, shutdown: CancellationToken) -> io::Result<()> {
+    let settings = settings(&shared.config).called(&listener, &shared.config.hosts)?;
+    listener::serve(listener, settings, Edge(shared), shutdown).await;
+    Ok(())
+}
+
+fn settings(config: &GatewayConfig) -> Settings {
+    Settings {
+        connections_max: config.connections_max,
+        limits: Limits {
+            head: Duration::from_millis(config.client_idle_ms),
+            idle: Duration::from_millis(config.connection_idle_ms),
+            // The gateway itself says when a body is late; this ends one that nobody waits for.
+            body: Duration::from_millis(config.body_ms) + GRACE,
+            stall: Duration::from_millis(config.client_stall_ms),
+        },
+        drain: Duration::from_millis(config.drain_ms),
+        body_bytes_max: config.body_bytes_max,
+        refuse: Refusal::of_listener,
+        ..Settings::new("gateway")
     }
 }
 
-async fn serve_connection(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr, shutdown: CancellationToken) {
-    // Small writes must leave at once; without it a reused connection stalls for the peer's delayed acknowledgement.
-    if stream.set_nodelay(true).is_err() {
-        return;
-    }
-    let is_local = peer.ip().is_loopback();
-    let header_time = Duration::from_millis(shared.config.client_idle_ms);
-    let service = service_fn(move |request| {
-        let shared = Arc::clone(&shared);
-        async move { Ok::<_, Infallible>(answer(&shared, request, is_local).await) }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(header_time)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = shutdown.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "connection ended");
+/// What the listener serves.
+struct Edge(Arc<Shared>);
+
+impl Serve for Edge {
+    type Reply = Body;
+
+    /// Any request: its id, its route, its answer.
+    async fn answer(&self, request: Request<RequestBody>, client: Client) -> Response<Body> {
+        let shared = &self.0;
+        let id = request_id(shared);
+        let allowed = cors::allow(&shared.config.cors_origins, request.method(), request.headers());
+        let answered = match route(request.method(), request.uri().path()) {
+            Ok(Route::Infer(endpoint)) => infer(shared, endpoint, request, &id, client).await,
+            Ok(Route::Models) => answers::models(shared, request.headers()),
+            Ok(Route::Model(name)) => answers::model(shared, request.headers(), &name),
+            Ok(Route::Health) => Ok(answers::health(shared, request.headers())),
+            Ok(Route::Metrics) => answers::metrics(shared, &request, &client),
+            Ok(Route::Options(allow)) => Ok(answers::options(allow)),
+            Err(refusal) => Err(refusal),
+        };
+        let mut response = answered.unwrap_or_else(Refusal::into_response);
+        response.headers_mut().insert("x-request-id", id);
+        mark(response.headers_mut(), allowed);
+        response
     }
 }
 
-/// Any request: its id, its route, its answer.
-async fn answer(shared: &Arc<Shared>, request: Request<Incoming>, is_local: bool) -> Response<Body> {
-    let id = request_id(shared);
-    let answered = match route(request.method(), request.uri().path()) {
-        Ok(Route::Infer(endpoint)) => {
-            let mut ticket = Some(Ticket::new(Arc::clone(&shared.meter)));
-            let mut request = request;
-            request.headers_mut().insert("x-request-id", id.clone());
-            let answered = pipeline::infer(shared, endpoint, request, &mut ticket).await;
-            if let (Err(refusal), Some(ticket)) = (&answered, &mut ticket) {
-                ticket.ended(outcome_of(refusal));
-            }
-            answered
+/// Adds what browsers must know.
+fn mark(headers: &mut HeaderMap, allowed: HeaderMap) {
+    for (name, value) in &allowed {
+        if name == http::header::VARY {
+            headers.append(name, value.clone());
+        } else {
+            headers.insert(name, value.clone());
         }
-        Ok(Route::Models) => answers::models(shared, request.headers()),
-        Ok(Route::Model(name)) => answers::model(shared, request.headers(), &name),
-        Ok(Route::Health) => Ok(answers::health(shared)),
-        Ok(Route::Metrics) => answers::metrics(shared, is_local),
-        Err(refusal) => Err(refusal),
-    };
-    let mut response = answered.unwrap_or_else(Refusal::into_response);
-    response.headers_mut().insert("x-request-id", id);
-    response
+    }
+}
+
+/// A request for inference, with its record and the time by which its answer ends.
+async fn infer(
+    shared: &Arc<Shared>,
+    endpoint: Endpoint,
+    mut request: Request<RequestBody>,
+    id: &HeaderValue,
+    client: Client,
+) -> Result<Response<Body>, Refusal> {
+    let end_by = Instant::now() + Duration::from_millis(shared.config.request_ms) + GRACE;
+    let mut ticket = Some(Ticket::new(Arc::clone(&shared.meter)));
+    request.headers_mut().insert("x-request-id", id.clone());
+    let mut answered = pipeline::infer(shared, endpoint, request, &mut ticket).await;
+    match (&mut answered, &mut ticket) {
+        (Ok(response), _) => {
+            response.body_mut().goes_to(client);
+            response.extensions_mut().insert(EndBy(end_by));
+        }
+        (Err(refusal), Some(ticket)) => ticket.ended(outcome_of(refusal)),
+        (Err(_), None) => {}
+    }
+    answered
 }
 
 fn outcome_of(refusal: &Refusal) -> Outcome {

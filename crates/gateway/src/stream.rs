@@ -20,7 +20,7 @@ use crate::settle::Ticket;
 /// An answer that is still being looked for.
 pub(crate) type Pending = Pin<Box<dyn Future<Output = Result<Answered, Refusal>> + Send>>;
 
-const KEEP_ALIVE: Bytes = Bytes::from_static(b": keep-alive\n\n");
+pub(crate) const KEEP_ALIVE: Bytes = Bytes::from_static(b": keep-alive\n\n");
 
 /// A stream on its way to a client. Dropping it cancels the work upstream.
 pub(crate) struct ClientStream {

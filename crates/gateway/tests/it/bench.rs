@@ -158,7 +158,7 @@ impl Bench {
     }
 
     pub async fn get(&self, path: &str) -> Answer {
-        let request = Request::get(path).header("host", "x").header("authorization", format!("Bearer {KEY}"));
+        let request = Request::get(path).header("host", "localhost").header("authorization", format!("Bearer {KEY}"));
         self.send(request.body(Full::default()).expect("a request")).await
     }
 
@@ -184,7 +184,7 @@ fn on_disk(snapshot: &RoutingSnapshot, config: GatewayConfig) -> (GatewayConfig,
 }
 
 pub fn post(path: &str, key: &str, body: &str) -> Request<Full<Bytes>> {
-    let request = Request::builder().method(Method::POST).uri(path).header("host", "x");
+    let request = Request::builder().method(Method::POST).uri(path).header("host", "localhost");
     let request = request.header("authorization", format!("Bearer {key}")).header("content-type", "application/json");
     request.body(Full::new(Bytes::copy_from_slice(body.as_bytes()))).expect("a request")
 }

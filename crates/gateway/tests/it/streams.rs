@@ -35,7 +35,7 @@ async fn the_model_goes_by_its_own_name_and_nothing_else_changes() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_cancels_the_work_at_once() {
+async fn a_client_that_leaves_cancels_the_work() {
     // Before the head, and in mid-stream.
     for (act, body) in [(Act::Stall, CHAT), (Act::Stall, CHAT_STREAM), (Act::StallAfterContent(1), CHAT_STREAM)] {
         let upstream = Upstream::start().await;
@@ -57,7 +57,7 @@ async fn a_client_that_leaves_cancels_the_work_at_once() {
         let left = Instant::now();
         drop((answering, open, sender));
         upstream.wait("cancelled", |seen| seen.cancelled == 1).await;
-        // A moment where there is time, and far below every deadline that would end it anyway.
+        // Half a second for clients that may only have closed their sending side, and a moment more; far below every deadline that would end it anyway.
         assert!(left.elapsed() < Duration::from_secs(15), "{act:?}: {:?}", left.elapsed());
     }
 }

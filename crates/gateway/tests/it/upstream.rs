@@ -32,6 +32,8 @@ pub enum Act {
     StallAfterContent(usize),
     /// Answer in full after a while.
     Slow(Duration),
+    /// Send content for as long as somebody takes it.
+    Endless,
     /// Report an error as the stream's first event.
     ErrorEvent,
 }
@@ -154,7 +156,12 @@ impl Drop for Upstream {
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    while let Ok((stream, _)) = listener.accept().await {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            // The process has no descriptor left: others give some back.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            continue;
+        };
         stream.set_nodelay(true).expect("a fresh socket");
         let serving = serve(stream, Arc::clone(&shared));
         shared.connections.lock().push(telemetry::tasks::spawn("upstream connection", serving));
@@ -214,6 +221,13 @@ async fn perform(stream: &mut TcpStream, act: Act, wants_stream: bool, shared: &
         Act::StallAfterContent(words) => {
             write_all(stream, &format!("{STREAM_HEAD}{}{}", chunk(ROLE), chunk(WORD).repeat(words))).await;
             stays(stream, Duration::from_secs(600), shared).await;
+            return false;
+        }
+        Act::Endless => {
+            let words = chunk(WORD).repeat(100);
+            write_all(stream, &format!("{STREAM_HEAD}{}", chunk(ROLE))).await;
+            while stream.write_all(words.as_bytes()).await.is_ok() {}
+            shared.seen.send_modify(|seen| seen.cancelled += 1);
             return false;
         }
         Act::ErrorEvent => {
