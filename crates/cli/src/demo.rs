@@ -70,7 +70,7 @@ async fn steps(context: &Context, with_demo: bool, wait: Duration, phases: &mut 
         secret_file::write(&marker, DEMO_VERSION)?;
     }
     phases.next();
-    let complete = match tokio::time::timeout(wait, until_ready(&rest, running.listen.gateway, phases)).await {
+    let complete = match tokio::time::timeout(wait, until_ready(&rest, (running.listen.gateway, &key), phases)).await {
         Ok(ready) => ready.map(|()| true)?,
         Err(_) => false,
     };
@@ -180,18 +180,20 @@ struct GatewayHealth {
 }
 
 /// Replicas that the gateway sends requests to; none while it does not answer.
-async fn routed(gateway: SocketAddr) -> u32 {
-    let Ok(response) = reqwest::get(format!("http://{gateway}/health")).await else { return 0 };
+async fn routed(gateway: SocketAddr, key: &str) -> u32 {
+    // Without a key it tells nothing of replicas.
+    let asked = reqwest::Client::new().get(format!("http://{gateway}/health")).bearer_auth(key).send();
+    let Ok(response) = asked.await else { return 0 };
     response.json::<GatewayHealth>().await.map_or(0, |health| health.replicas_up)
 }
 
-async fn until_ready(rest: &Rest, gateway: SocketAddr, phases: &Phases) -> Result<(), Problem> {
+async fn until_ready(rest: &Rest, (gateway, key): (SocketAddr, &str), phases: &Phases) -> Result<(), Problem> {
     loop {
         let views = fetch(rest, None).await?;
         let wanted: u32 = views.iter().map(wanted_of).sum();
         let live: u32 = views.iter().map(live_of).sum();
         phases.detail(&format!("{live}/{wanted} ready"));
-        if live >= wanted && routed(gateway).await >= wanted {
+        if live >= wanted && routed(gateway, key).await >= wanted {
             return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(100)).await;

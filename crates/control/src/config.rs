@@ -22,6 +22,10 @@ pub struct ControlConfig {
     pub slots: u32,
     /// How often each reconciler looks when nothing wakes it, in milliseconds.
     pub tick_ms: u64,
+    /// Most connections to the REST API at once; beyond, those that have been idle longest make room for new ones.
+    pub connections_max: usize,
+    /// Further names by which clients call the REST API, beside loopback's own when it listens there.
+    pub hosts: Vec<String>,
 }
 
 impl ControlConfig {
@@ -37,6 +41,8 @@ impl ControlConfig {
             cloud_silent_ms: 10_000,
             slots: 4,
             tick_ms: 1_000,
+            connections_max: 1_024,
+            hosts: Vec::new(),
         }
     }
 }

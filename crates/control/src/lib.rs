@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{Clock, Problem};
+use listener::{Settings, Tower};
 use rand::rngs::StdRng;
 use state::SharedStore;
 use tokio::net::TcpListener;
@@ -72,16 +73,12 @@ impl Control {
 
     /// Serves the REST API until `shutdown`, and then until what runs has ended, for a few seconds at most.
     pub async fn serve(&self, listener: TcpListener, shutdown: CancellationToken) -> std::io::Result<()> {
-        let asked = shutdown.clone().cancelled_owned();
-        let serving = axum::serve(listener, self.router()).with_graceful_shutdown(asked);
-        let overdue = async {
-            shutdown.cancelled().await;
-            tokio::time::sleep(SHUTDOWN_GRACE).await;
-        };
-        tokio::select! {
-            served = serving => served,
-            () = overdue => Ok(()),
-        }
+        let config = &self.world.config;
+        let settings =
+            Settings { connections_max: config.connections_max, drain: SHUTDOWN_GRACE, ..Settings::new("control") };
+        let settings = settings.called(&listener, &config.hosts)?;
+        listener::serve(listener, settings, Tower(self.router()), shutdown).await;
+        Ok(())
     }
 
     /// Runs every reconciler once, one after the other, as far as this process leads them. What they must remember between

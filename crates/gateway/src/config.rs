@@ -17,7 +17,9 @@ pub struct GatewayConfig {
     /// Where the last good routing snapshot is kept; without it a restart needs the store.
     pub snapshot_file: Option<PathBuf>,
     /// Further names by which clients call it (the `host` header). On loopback, only loopback's own names and these are
-    /// answered, so that a page in a browser cannot reach it under a name of its own.
+    /// answered, so that a page in a browser cannot reach it under a name of its own. Part of no section: all servers of a
+    /// process share it.
+    #[serde(skip)]
     pub hosts: Vec<String>,
     /// Origins of pages that may call it from a browser (CORS), such as `https://console.example` or
     /// `http://localhost:3000`; `*` allows all. None by default: browsers then keep answers from pages.
@@ -99,7 +101,7 @@ impl Default for GatewayConfig {
             answer_bytes_max: 64 << 20,
             client_idle_ms: 30_000,
             body_ms: 120_000,
-            connection_idle_ms: 75_000,
+            connection_idle_ms: 120_000,
             client_stall_ms: 30_000,
             attempts_max: 3,
             patience_ms: 3_000,

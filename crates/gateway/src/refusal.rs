@@ -7,8 +7,6 @@
 use bytes::Bytes;
 use domain::{Kind, Problem};
 use http::{HeaderValue, Response, StatusCode, header};
-use http_body_util::Full;
-use listener::Refused;
 use serde::Serialize;
 
 use crate::body::Body;
@@ -173,17 +171,6 @@ impl Refusal {
         let mut refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", "gateway_exhausted", message);
         refusal.retry_after_seconds = Some(1);
         refusal
-    }
-
-    /// What the listener refuses, before anything is known of the request.
-    pub(crate) fn of_listener(refused: Refused) -> Response<Full<Bytes>> {
-        let message = format!("{}: {}", refused.cause(), refused.next_step());
-        let refusal = Self::new(refused.status(), "invalid_request_error", refused.code(), message);
-        let (head, body) = (refused.status(), refusal.to_json());
-        let mut response = Response::new(Full::new(Bytes::from(body)));
-        *response.status_mut() = head;
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        response
     }
 
     pub(crate) fn replicas_busy(status: StatusCode, retry_after_seconds: Option<u64>) -> Self {

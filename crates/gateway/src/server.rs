@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Request, Response};
-use listener::{Body as RequestBody, Client, EndBy, Limits, Serve, Settings};
+use listener::{Body as RequestBody, Client, EndBy, Limits, Refused, Serve, Settings};
 use rand::RngCore as _;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -46,7 +46,7 @@ fn settings(config: &GatewayConfig) -> Settings {
         },
         drain: Duration::from_millis(config.drain_ms),
         body_bytes_max: config.body_bytes_max,
-        refuse: Refusal::of_listener,
+        refuse: Refused::into_openai_response,
         ..Settings::new("gateway")
     }
 }

@@ -201,7 +201,8 @@ impl Log {
 /// The limits of connections, for [`crate::Settings`].
 pub(crate) const LIMITS: Limits = Limits {
     head: Duration::from_secs(20),
-    idle: Duration::from_secs(75),
+    // Longer than clients keep a connection in their pools, mostly 90 s: else they meet one that is just being closed.
+    idle: Duration::from_secs(120),
     body: Duration::from_secs(120),
     stall: Duration::from_secs(30),
 };

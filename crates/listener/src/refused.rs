@@ -67,7 +67,7 @@ impl Refused {
             Self::BareLineFeed => "end each line with a carriage return and a line feed",
             Self::TwoLengths => "send one of them",
             Self::NoHost => "send one 'host' header, as HTTP/1.1 asks",
-            Self::ForeignHost => "call it as localhost, or add the name to 'listen.hosts' of the configuration",
+            Self::ForeignHost => "call it as localhost, or add the name to 'http.hosts' of the configuration",
             Self::Expectation => "leave the header out",
             Self::Encoding => "send the body plain, or as gzip, deflate, br or zstd, at most two of them",
         }
@@ -78,8 +78,20 @@ impl Refused {
     pub fn into_problem_response(self) -> Response<Full<Bytes>> {
         let kind = if self == Self::ForeignHost { Kind::Forbidden } else { Kind::Invalid };
         let problem = Problem::new(kind, self.cause()).next(self.next_step());
-        let text = serde_json::json!({ "error": problem }).to_string();
-        let mut response = Response::new(Full::new(Bytes::from(text)));
+        self.respond(&serde_json::json!({ "error": problem }))
+    }
+
+    /// The whole answer in the form of OpenAI's API.
+    #[must_use]
+    pub fn into_openai_response(self) -> Response<Full<Bytes>> {
+        let message = format!("{}: {}", self.cause(), self.next_step());
+        self.respond(&serde_json::json!({ "error": {
+            "message": message, "type": "invalid_request_error", "param": null, "code": self.code(),
+        } }))
+    }
+
+    fn respond(self, body: &serde_json::Value) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
         *response.status_mut() = self.status();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use axum::serve::ListenerExt as _;
 use domain::{Clock as _, SystemClock};
+use listener::{Limits, Refused, Settings, Tower, descriptors};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -20,6 +20,8 @@ use crate::ready::{self, Ready};
 
 /// How long the last answers may take to reach their clients once the engine is done.
 const FLUSH: Duration = Duration::from_secs(2);
+/// How long the gateway may keep a connection without using it.
+const KEEP: Duration = Duration::from_secs(600);
 
 /// Serves until SIGTERM or SIGINT, then drains. Fails when it cannot begin, or when the engine dies.
 pub async fn run(args: Args, logs: LogRing) -> anyhow::Result<()> {
@@ -27,7 +29,8 @@ pub async fn run(args: Args, logs: LogRing) -> anyhow::Result<()> {
     let (listener, address) = listen(&args).await?;
     let service = Arc::new(service(&args, logs)?);
     let closing = CancellationToken::new();
-    let server = telemetry::tasks::spawn("http", serve(listener, Arc::clone(&service), closing.clone()));
+    let served = settings(&listener)?;
+    let server = telemetry::tasks::spawn("http", serve(listener, served, Arc::clone(&service), closing.clone()));
 
     let settings = args.engine();
     let loading = tokio::task::spawn_blocking(move || Engine::start(settings));
@@ -77,17 +80,25 @@ fn service(args: &Args, logs: LogRing) -> anyhow::Result<Service> {
     })
 }
 
-async fn serve(listener: TcpListener, service: Arc<Service>, closing: CancellationToken) {
-    let listener = listener.tap_io(|connection| {
-        // Each token is a small write, which must not wait for the acknowledgement of the one before.
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "nodelay is not set");
-        }
-    });
-    let served = axum::serve(listener, http::router(service)).with_graceful_shutdown(closing.cancelled_owned()).await;
-    if let Err(error) = served {
-        tracing::error!(%error, "http server failed");
-    }
+async fn serve(listener: TcpListener, settings: Settings, service: Arc<Service>, closing: CancellationToken) {
+    listener::serve(listener, settings, Tower(http::router(service)), closing).await;
+}
+
+/// How its port is served. Its one caller is the gateway, which cancels a request by closing, and keeps connections open
+/// for as long as it likes.
+fn settings(listener: &TcpListener) -> anyhow::Result<Settings> {
+    let usual = Settings::new("model_service");
+    let settings = Settings {
+        // Half of what there is: model files and the engine's own need the rest.
+        connections_max: usual.connections_max.min(descriptors::raise_limit() / 2),
+        limits: Limits { idle: KEEP, ..usual.limits },
+        drain: FLUSH,
+        body_bytes_max: http::body::LARGEST_BYTES as u64,
+        half_close: false,
+        refuse: Refused::into_openai_response,
+        ..usual
+    };
+    Ok(settings.called(listener, &[])?)
 }
 
 fn announce(args: &Args, address: SocketAddr, engine: &Engine) -> anyhow::Result<()> {

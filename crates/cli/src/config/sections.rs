@@ -18,6 +18,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Addresses to listen on.
     pub listen: ListenConfig,
+    /// What all servers of this process share.
+    pub http: HttpConfig,
     /// The data plane.
     pub gateway: gateway::GatewayConfig,
     /// The control plane.
@@ -88,6 +90,15 @@ impl ServerSection {
     }
 }
 
+/// What all servers of this process share.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpConfig {
+    /// Further names by which clients call the servers (the `host` header). Those that listen on loopback answer loopback's
+    /// own names and these alone, so that a page in a browser cannot reach them under a name of its own.
+    pub hosts: Vec<String>,
+}
+
 /// The control plane's patience.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -151,6 +162,7 @@ impl Config {
                     .at(format!("listen.{name}")));
             }
         }
+        self.gateway.check()?;
         if self.data_dir.as_os_str().is_empty() {
             return Err(Problem::invalid("the data folder is empty")
                 .next("set data_dir or MCP_DATA_DIR")

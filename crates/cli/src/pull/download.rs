@@ -209,7 +209,8 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}/m.gguf", listener.local_addr().expect("bound"));
         let router = Router::new().route("/m.gguf", get(serve).head(|| async { "" })).with_state(source);
-        telemetry::tasks::spawn("test source", async move { axum::serve(listener, router).await });
+        let (settings, stop) = (listener::Settings::new("test"), tokio_util::sync::CancellationToken::new());
+        telemetry::tasks::spawn("test source", listener::serve(listener, settings, listener::Tower(router), stop));
         url.parse().expect("a URL")
     }
 

@@ -14,12 +14,13 @@ use cloud::server::ServerAccess;
 use control::clouds::client::CloudClientPort;
 use control::{CloudPort, Control, ControlConfig};
 use domain::{Clock, Problem, SystemClock};
-use gateway::Gateway;
+use gateway::{Gateway, GatewayConfig};
+use listener::descriptors::{Shares, raise_limit};
+use listener::{Hosts, Settings, Tower};
 use rand::rngs::StdRng;
 use rand::{RngCore as _, SeedableRng as _};
 use state::SharedStore;
 use state_backends::SqliteStore;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -84,9 +85,15 @@ pub async fn start(context: &Context) -> Result<Servers, Problem> {
     // The cloud on this machine, and its MCP server.
     let local = local_cloud::open(context, clock.clone()).await?;
     let url = local_cloud::url(listeners.addresses);
-    let access = config.local_server.with(ServerAccess::new(signer.verifier(), url.clone()));
+    let hosts = config.http.hosts.clone();
+    let mut access = config.local_server.with(ServerAccess::new(signer.verifier(), url.clone()));
+    access.hosts.extend(hosts.iter().cloned());
     let cloud_router = local.router(access)?;
-    let cloud_server = Part::start("local cloud server", |stop| serve_http(listeners.local_cloud, cloud_router, stop));
+    let shares = Shares::of(raise_limit(), 1);
+    let cloud_settings = cloud_settings(&shares);
+    let cloud_server = Part::start("local cloud server", |stop| {
+        listener::serve(listeners.local_cloud, cloud_settings, Tower(cloud_router), stop)
+    });
     let supervised = Arc::clone(&local);
     let cloud_supervisor = Part::start("local cloud", |stop| supervised.run(stop));
 
@@ -94,7 +101,12 @@ pub async fn start(context: &Context) -> Result<Servers, Problem> {
     let client = local_cloud::client(LOCAL, &url, &signer, clock.clone())?;
     let port: Arc<dyn CloudPort> = Arc::new(CloudClientPort::new(LOCAL.parse()?, client));
     let slots = config.local.parallel;
-    let control_config = ControlConfig { slots, ..config.control.with(ControlConfig::new(admin_token, "control")) };
+    let control_config = ControlConfig {
+        slots,
+        connections_max: shares.control.min(1_024),
+        hosts: hosts.clone(),
+        ..config.control.with(ControlConfig::new(admin_token, "control"))
+    };
     let control_plane = Control::new(control_config, store.clone(), vec![port], clock.clone(), StdRng::from_os_rng())?;
     let (api, reconciling) = (control_plane.clone(), control_plane);
     let control = Part::start("control plane", |stop| async move {
@@ -105,7 +117,7 @@ pub async fn start(context: &Context) -> Result<Servers, Problem> {
     let reconcilers = Part::start("reconcilers", |stop| async move { reconciling.run_reconcilers(stop).await });
 
     // The data plane, which asks nobody while a request waits.
-    let mut gateway_config = config.gateway.clone();
+    let mut gateway_config = gateway_config(&config.gateway, &shares, hosts);
     gateway_config.snapshot_file.get_or_insert_with(|| data_dir.snapshot());
     let gateway = Gateway::new(gateway_config, Some(store), clock, rand::rng().next_u64())
         .with_metrics_page(Arc::new(move || metrics.render()));
@@ -177,9 +189,20 @@ pub fn init_logs_to_file(context: &Context) -> Result<(), Problem> {
         .map_err(|cause| Problem::invalid(cause).at("log.filter"))
 }
 
-async fn serve_http(listener: TcpListener, router: axum::Router, stop: CancellationToken) {
-    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await {
-        tracing::error!(%error, "local cloud server ended");
+fn cloud_settings(shares: &Shares) -> Settings {
+    let usual = Settings::new("local_cloud");
+    // The server itself knows its names, and refuses others in its own protocol.
+    Settings { connections_max: usual.connections_max.min(shares.cloud), hosts: Hosts::Any, ..usual }
+}
+
+/// The gateway's section within its share of the descriptors.
+fn gateway_config(config: &GatewayConfig, shares: &Shares, hosts: Vec<String>) -> GatewayConfig {
+    GatewayConfig {
+        hosts,
+        connections_max: config.connections_max.min(shares.gateway),
+        // Several replicas share what is kept for connections to them.
+        idle_connections_max: config.idle_connections_max.min(shares.upstream / 4),
+        ..config.clone()
     }
 }
 

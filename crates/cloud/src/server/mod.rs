@@ -98,7 +98,7 @@ impl CloudServer {
         Ok(Self { entrance: Arc::new(entrance), gate, pipeline, path })
     }
 
-    /// The endpoint at its path, and its metadata document. Serve it with `axum::serve`.
+    /// The endpoint at its path, and its metadata document. Serve it with `listener::serve`.
     pub fn router(&self) -> Router {
         let pipeline = self.pipeline.clone();
         let make = move || handler::Handler { pipeline: pipeline.clone() };

@@ -34,8 +34,12 @@ fn serve() {
         let router = cloud.router(ServerAccess::new(signer().verifier(), &url)).expect("a router");
         std::fs::write(folder.join("url.half"), &url).expect("written");
         std::fs::rename(folder.join("url.half"), folder.join("url")).expect("put in place");
-        telemetry::tasks::spawn("test_server", async move { axum::serve(listener, router).await });
-        cloud.run(CancellationToken::new()).await;
+        let (settings, stop) = (listener::Settings::new("test"), CancellationToken::new());
+        telemetry::tasks::spawn(
+            "test_server",
+            listener::serve(listener, settings, listener::Tower(router), stop.clone()),
+        );
+        cloud.run(stop).await;
     });
 }
 

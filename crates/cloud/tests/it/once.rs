@@ -69,7 +69,11 @@ impl Bench {
         let url = format!("http://{}/slow/mcp", listener.local_addr().expect("bound"));
         let access = ServerAccess::new(signer().verifier(), &url);
         let server = CloudServer::new(cloud.clone(), store.clone(), Arc::new(SystemClock), access).expect("a server");
-        telemetry::tasks::spawn("test_server", async move { axum::serve(listener, server.router()).await });
+        let (settings, router) = (listener::Settings::new("test"), listener::Tower(server.router()));
+        telemetry::tasks::spawn(
+            "test_server",
+            listener::serve(listener, settings, router, tokio_util::sync::CancellationToken::new()),
+        );
         let client = Arc::new(client(&url, &signer(), "control", "operator"));
         Self { cloud, store, client, url, folder: Folder::new() }
     }

@@ -91,10 +91,8 @@ impl World {
         let signer = signer();
         let router = cloud.router(ServerAccess::new(signer.verifier(), &url)).expect("a router");
         let shutdown = CancellationToken::new();
-        let stop = shutdown.clone();
-        telemetry::tasks::spawn("test_server", async move {
-            axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
-        });
+        let (settings, stop) = (listener::Settings::new("test"), shutdown.clone());
+        telemetry::tasks::spawn("test_server", listener::serve(listener, settings, listener::Tower(router), stop));
         let runs = telemetry::tasks::spawn("test_cloud", cloud.clone().run(shutdown.clone()));
         let client = client(&url, &signer, "control", "operator");
         Self { cloud, client, signer, url, folder, shutdown, runs }

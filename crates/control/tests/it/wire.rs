@@ -50,10 +50,9 @@ impl Installation {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let audience = format!("http://{}/local/mcp", listener.local_addr().expect("bound"));
         let router = cloud.router(ServerAccess::new(signer.verifier(), &audience)).expect("a router");
-        let stop = shutdown.clone().cancelled_owned();
-        tasks.push(telemetry::tasks::spawn("test_cloud_server", async move {
-            axum::serve(listener, router).with_graceful_shutdown(stop).await.expect("it served");
-        }));
+        let (settings, stop) = (listener::Settings::new("test"), shutdown.clone());
+        let serving = listener::serve(listener, settings, listener::Tower(router), stop);
+        tasks.push(telemetry::tasks::spawn("test_cloud_server", serving));
         tasks.push(telemetry::tasks::spawn("test_cloud", cloud.clone().run(shutdown.clone())));
 
         let tokens = Arc::new(SignedTokens::new(signer, "control", &["operator"], 300));

@@ -27,6 +27,9 @@ async fn in_a_process_of_its_own() {
     let bench = Bench::over(&[&upstream], config).await;
     eventually("it is up", || async { bench.get("/health").await.json()["replicas_up"] == 1 }).await;
     let mut sender = bench.connect().await;
+    // An answer shows that the gateway has accepted this connection.
+    let asked = sender.send_request(post("/v1/models", KEY, "")).await;
+    assert_eq!(read(asked.expect("an answer")).await.status, 405);
     let mut open = Vec::new();
     while let Ok(file) = std::fs::File::open("/dev/null") {
         open.push(file);
