@@ -1,10 +1,11 @@
 //! `model-service`: serves one GGUF model of the LLaMA family through llama.cpp, with OpenAI's API.
 
 mod args;
+mod constraint;
 mod engine;
-mod grammar;
 mod http;
 mod log_ring;
+mod pool;
 mod prompt;
 mod ready;
 mod serve;
@@ -31,11 +32,13 @@ fn main() -> ExitCode {
         runtime.shutdown_background();
         served
     });
-    match served {
+    let code = match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "model service failed");
             ExitCode::FAILURE
         }
-    }
+    };
+    telemetry::log::flush();
+    code
 }

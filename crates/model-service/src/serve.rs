@@ -9,7 +9,7 @@ use domain::{Clock as _, SystemClock};
 use listener::{Limits, Refused, Settings, Tower, descriptors};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::args::Args;
@@ -72,6 +72,8 @@ fn service(args: &Args, logs: LogRing) -> anyhow::Result<Service> {
         instance_id: args.instance_id.clone(),
         parallel: args.parallel,
         queue: args.queue as usize,
+        lanes: http::work::Lanes::new()?,
+        bodies: Arc::new(Semaphore::new(http::body::ROOM_UNITS)),
         stall_ms: args.stall_seconds.saturating_mul(1_000),
         started: SystemClock.now().unix_seconds(),
         logs,

@@ -1,6 +1,6 @@
 //! The inference engine: one model, one thread that computes, and a bounded door in front of it.
 //!
-//! `queue`, `prefix`, `step`, `stop`, `utf8`, `answer`, `logprobs` and `rate` are pure decisions; `model`, `sampling`,
+//! `queue`, `prefix`, `step`, `share`, `stop`, `utf8`, `answer`, `logprobs` and `rate` are pure decisions; `model`, `sampling`,
 //! `embedding` and `worker` talk to llama.cpp.
 
 pub mod answer;
@@ -15,10 +15,12 @@ pub mod queue;
 pub mod rate;
 pub mod request;
 pub mod sampling;
+pub mod share;
 pub mod slot;
 pub mod step;
 pub mod stop;
 pub mod utf8;
+pub mod watch;
 pub mod worker;
 
 use std::path::PathBuf;
@@ -27,6 +29,7 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
+use crate::constraint::compile::Compiler;
 use gate::{Gate, InHand, Refusal};
 use load::{Load, Progress};
 use model::{LoadError, Model};
@@ -58,6 +61,8 @@ pub struct Engine {
     pub settings: Settings,
     /// What it is doing.
     pub load: Arc<Load>,
+    /// Makes automata of schemas and grammars.
+    pub compiler: Compiler,
     gate: Arc<Gate>,
 }
 
@@ -79,12 +84,14 @@ impl Engine {
         let settings = Settings { context_tokens: asked, ..settings };
         let gate = Arc::new(Gate::new(settings.parallel as usize, settings.queue));
         let load = Arc::new(Load::new(Instant::now()));
+        let compiler = Compiler::new(model.tokens()).map_err(|error| LoadError::Engine(error.to_string()))?;
         let (ready, started) = std::sync::mpsc::sync_channel(1);
         let (ended, end) = oneshot::channel();
         let engine = Self {
             model: Arc::clone(&model),
             settings: settings.clone(),
             load: Arc::clone(&load),
+            compiler,
             gate: Arc::clone(&gate),
         };
         let body = move || {

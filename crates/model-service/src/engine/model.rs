@@ -10,6 +10,7 @@ use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_2::token::LlamaToken;
 
 use super::prefix::Token;
+use crate::constraint::compile::Tokens;
 use crate::prompt::{ChatTemplate, Segment};
 
 /// Why a model cannot be served.
@@ -145,6 +146,19 @@ impl Model {
     /// The bytes that `token` stands for; none for control tokens.
     pub fn piece(&self, token: Token) -> &[u8] {
         usize::try_from(token).ok().and_then(|at| self.pieces.get(at)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The vocabulary as grammars want it.
+    pub fn tokens(&self) -> Tokens {
+        let vocab = self.llama.vocab();
+        let number = |token: Token| u32::try_from(token).ok();
+        let controls = vocab.tokens().filter(|&token| self.piece(token.0).is_empty()).filter_map(|token| {
+            let text = vocab.token_to_piece(token, true, None);
+            Some((number(token.0)?, String::from_utf8_lossy(&text).into_owned())).filter(|(_, text)| !text.is_empty())
+        });
+        let controls = controls.collect();
+        let ends = self.end_tokens.iter().filter_map(|&token| number(token)).collect();
+        Tokens { pieces: self.pieces.clone(), controls, ends }
     }
 
     /// How many tokens the vocabulary has.

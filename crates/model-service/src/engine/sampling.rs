@@ -1,12 +1,15 @@
 //! How the next token is drawn: checked parameters, and llama.cpp's samplers made from them.
 
 use domain::Problem;
+use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::sampling::LlamaSampler;
 use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::token::logit_bias::LlamaLogitBias;
 
 use super::model::Model;
 use super::prefix::Token;
+use super::watch::Watch;
+use crate::constraint::matcher::Constraint;
 
 /// What a request may say about the draw, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,32 +80,38 @@ fn within(field: &str, value: f32, least: f32, most: f32) -> Result<(), Problem>
     Err(Problem::invalid(format!("{field} is {value}")).next(format!("give a number from {least} to {most}")).at(field))
 }
 
-/// The samplers of one request, with its grammar apart, because a grammar that meets a token it does not know throws
-/// an exception in C++, which only some calls catch.
+/// The samplers of one request.
+///
+/// Without a form llama.cpp's chain does all. With one, the tokens that may come are chosen first, and the chain sees
+/// those alone: filters such as top-k and top-p then choose among them, as llama.cpp's own grammars do.
 pub struct Sampler {
-    grammar: Option<LlamaSampler>,
+    constraint: Option<Constraint>,
+    /// Added to logits, here when there is a form: llama.cpp's sampler of biases wants the whole vocabulary in order.
+    biases: Vec<LlamaLogitBias>,
     chain: LlamaSampler,
 }
 
-/// The grammar admits no further token.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the grammar admits no token here")]
-pub struct GrammarExhausted;
+/// What a draw gave.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Drawn {
+    /// A token, and whether the form is complete with it.
+    Token {
+        /// The token.
+        token: Token,
+        /// Nothing can follow it.
+        completes: bool,
+    },
+    /// Nothing can follow what is there: the form is complete.
+    Complete,
+    /// The answer cannot go on.
+    Refused(Problem),
+}
 
 impl Sampler {
-    /// Samplers for `params` (already checked) and a grammar in GBNF with the rule `root`.
+    /// Samplers for `params` (already checked) and the form that the answer must have.
     ///
-    /// The order is llama.cpp's own: grammar, bias, penalties, top-k, top-p, min-p, temperature, draw.
-    pub fn new(
-        model: &Model,
-        params: &SamplingParams,
-        grammar: Option<&str>,
-        context_tokens: u32,
-    ) -> Result<Self, Problem> {
-        let grammar = grammar
-            .map(|text| LlamaSampler::grammar(&model.llama, text, "root"))
-            .transpose()
-            .map_err(|error| Problem::invalid(format!("the grammar does not parse: {error}")).at("grammar"))?;
+    /// The order is llama.cpp's own: form, bias, penalties, top-k, top-p, min-p, temperature, draw.
+    pub fn new(model: &Model, params: &SamplingParams, constraint: Option<Constraint>, context_tokens: u32) -> Self {
         let mut chain = Vec::new();
         let n_vocab = model.llama.n_vocab();
         let ends = model.end_tokens().iter().filter(|_| params.ignore_end).map(|&token| (token, f32::NEG_INFINITY));
@@ -113,7 +122,7 @@ impl Sampler {
             .chain(ends)
             .map(|(token, bias)| LlamaLogitBias::new(LlamaToken(token), bias))
             .collect();
-        if !biases.is_empty() {
+        if !biases.is_empty() && constraint.is_none() {
             chain.push(LlamaSampler::logit_bias(n_vocab, &biases));
         }
         if params.presence_penalty != 0.0 || params.frequency_penalty != 0.0 {
@@ -121,7 +130,12 @@ impl Sampler {
             chain.push(LlamaSampler::penalties(n_vocab, last, 1.0, params.frequency_penalty, params.presence_penalty));
         }
         chain.extend(Self::draw(params));
-        Ok(Self { grammar, chain: LlamaSampler::chain_simple(chain) })
+        Self { constraint, biases, chain: LlamaSampler::chain_simple(chain) }
+    }
+
+    /// The form that the answer must have, whose part of each draw costs time.
+    pub const fn form(&self) -> Option<&Constraint> {
+        self.constraint.as_ref()
     }
 
     fn draw(params: &SamplingParams) -> Vec<LlamaSampler> {
@@ -146,24 +160,38 @@ impl Sampler {
     }
 
     /// Draws the token that follows output `index` of the last decode, and remembers it.
-    pub fn sample(
-        &mut self,
-        context: &llama_cpp_2::context::LlamaContext<'_>,
-        index: i32,
-    ) -> Result<Token, GrammarExhausted> {
-        let Some(grammar) = &mut self.grammar else {
-            return Ok(self.chain.sample(context, index).0);
+    pub fn sample(&mut self, context: &LlamaContext<'_>, index: i32, watch: &Watch) -> Drawn {
+        let Some(constraint) = &mut self.constraint else {
+            return Drawn::Token { token: self.chain.sample(context, index).0, completes: false };
+        };
+        if constraint.is_complete() {
+            return Drawn::Complete;
+        }
+        let handle = constraint.handle();
+        let allowed = match watch.during(handle.clone(), || constraint.allowed()) {
+            Ok(allowed) => allowed,
+            Err(problem) => return Drawn::Refused(problem),
         };
         let mut candidates = context.token_data_array_ith(index);
-        grammar.apply(&mut candidates);
+        candidates.data.retain(|candidate| allowed.has(candidate.id().0));
+        for bias in &self.biases {
+            // Candidates come in the order of their tokens.
+            if let Ok(at) = candidates.data.binary_search_by_key(&bias.token().0, |candidate| candidate.id().0)
+                && let Some(candidate) = candidates.data.get_mut(at)
+            {
+                candidate.set_logit(candidate.logit() + bias.bias());
+            }
+        }
         if candidates.data.iter().all(|candidate| candidate.logit() == f32::NEG_INFINITY) {
-            return Err(GrammarExhausted);
+            return Drawn::Refused(constraint.exhausted());
         }
         self.chain.apply(&mut candidates);
-        let token = candidates.selected_token().ok_or(GrammarExhausted)?;
-        grammar.try_accept(token).map_err(|_| GrammarExhausted)?;
+        let Some(token) = candidates.selected_token() else { return Drawn::Refused(constraint.exhausted()) };
+        if let Err(problem) = watch.during(handle, || constraint.accept(token.0)) {
+            return Drawn::Refused(problem);
+        }
         self.chain.accept(token);
-        Ok(token.0)
+        Drawn::Token { token: token.0, completes: constraint.is_complete() }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use domain::Problem;
 use llm::openai::FinishReason;
 use tokio::sync::mpsc::error::TrySendError;
 
@@ -9,6 +10,8 @@ use super::answer::{Answer, Delta};
 use super::logprobs::TokenLogprobs;
 use super::prefix::{SlotView, Token};
 use super::request::{Event, Finished, Generation};
+use super::share;
+use crate::constraint::matcher::Constraint;
 
 /// A slot.
 #[derive(Default)]
@@ -33,6 +36,18 @@ struct Running {
     first_token: Option<Instant>,
     /// Whether a stop text ended the answer: what came after it is not sent.
     stopped: bool,
+    form: FormCost,
+}
+
+/// What the form of an answer costs, in microseconds of processor time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FormCost {
+    /// The account by which turns are given: it begins level with that of the others.
+    pub account_us: u64,
+    /// All of it.
+    pub spent_us: u64,
+    /// Its last token.
+    pub last_us: u64,
 }
 
 /// What a slot says after a token came.
@@ -59,7 +74,8 @@ impl Slot {
     }
 
     /// Begins `generation`, whose first `reused` tokens are in the cache already.
-    pub fn start(&mut self, generation: Generation, reused: usize, arrival: u64) {
+    /// `account_us` is where the account of its form begins.
+    pub fn start(&mut self, generation: Generation, reused: usize, arrival: u64, account_us: u64) {
         self.tokens.clone_from(&generation.prompt);
         self.computed = reused;
         self.last_used = arrival;
@@ -73,6 +89,7 @@ impl Slot {
             generated: 0,
             first_token: None,
             stopped: false,
+            form: FormCost { account_us, spent_us: 0, last_us: 0 },
         });
     }
 
@@ -97,6 +114,22 @@ impl Slot {
         let of_prompt = prompt.saturating_sub(self.computed).min(count);
         self.computed += count;
         of_prompt
+    }
+
+    /// What the form of the answer here costs; none without a form.
+    pub fn form(&self) -> Option<FormCost> {
+        self.running.as_ref().filter(|running| running.generation.sampler.form().is_some()).map(|running| running.form)
+    }
+
+    /// Notes that a token cost the form `us` microseconds. Says why the answer ends when that is too much.
+    pub fn note_form(&mut self, us: u64) -> Option<Problem> {
+        let running = self.running.as_mut()?;
+        let form = &mut running.form;
+        form.account_us = form.account_us.saturating_add(us);
+        form.spent_us = form.spent_us.saturating_add(us);
+        form.last_us = us;
+        let exceeds = share::exceeds(form.spent_us, us, running.generated as u64);
+        exceeds.then(|| running.generation.sampler.form().map(Constraint::too_slow)).flatten()
     }
 
     /// The request that runs here.
@@ -165,7 +198,7 @@ impl Slot {
     }
 
     /// Ends the request without an answer: the client has left, or `problem` says why.
-    pub fn abort(&mut self, problem: Option<domain::Problem>) {
+    pub fn abort(&mut self, problem: Option<Problem>) {
         if let Some(running) = self.running.take()
             && let Some(problem) = problem
         {

@@ -1,6 +1,7 @@
 //! The engine's own thread: the only one that touches llama.cpp's context. It runs all answers together, step by step.
 
 use std::num::NonZeroU32;
+use std::time::Instant;
 
 use domain::Problem;
 use llama_cpp_2::context::LlamaContext;
@@ -8,6 +9,7 @@ use llama_cpp_2::context::params::LlamaContextParams;
 use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::token::LlamaToken;
 use llm::openai::FinishReason;
+use nix::time::{ClockId, clock_gettime};
 
 use super::embedding::{Embedder, EmbeddingWork};
 use super::gate::Gate;
@@ -15,8 +17,11 @@ use super::load::Load;
 use super::model::{LoadError, Model};
 use super::prefix::{self, Placement};
 use super::request::{Generation, Job};
+use super::sampling::Drawn;
+use super::share::{Due, Share};
 use super::slot::{Progress, Slot};
 use super::step::{self, Chunk, Pending};
+use super::watch::Watch;
 use super::{Settings, logprobs, meter};
 
 /// The most tokens that one step computes: enough to use the processor well on prompts, and few enough that an answer
@@ -33,6 +38,10 @@ pub struct Worker<'m> {
     embedder: Option<Embedder<'m>>,
     embedding: Option<EmbeddingWork>,
     arrivals: u64,
+    share: Share,
+    watch: Watch,
+    /// What forms cost in this step, in microseconds.
+    forms_us: u64,
 }
 
 /// A sequence whose next token can be drawn, and the place of its logits in the batch.
@@ -64,7 +73,21 @@ impl<'m> Worker<'m> {
         let context = model.llama.new_context(&model.backend, params).map_err(|e| refused(e.to_string()))?;
         let slots = (0..parallel).map(|_| Slot::default()).collect();
         let batch = LlamaBatch::new(step as usize, 1);
-        Ok(Self { model, settings, context, batch, slots, embedder: None, embedding: None, arrivals: 0 })
+        let share = Share::default();
+        let watch = Watch::start().map_err(|error| LoadError::Engine(error.to_string()))?;
+        Ok(Self {
+            model,
+            settings,
+            context,
+            batch,
+            slots,
+            embedder: None,
+            embedding: None,
+            arrivals: 0,
+            share,
+            watch,
+            forms_us: 0,
+        })
     }
 
     /// Works until `gate` is drained.
@@ -96,8 +119,10 @@ impl<'m> Worker<'m> {
         let Some(placement) = prefix::place(&views, reusable) else { return };
         let reused = if self.take_over(placement) { placement.reused } else { 0 };
         self.arrivals += 1;
+        // A new form begins level with the one that spent least, so that it neither waits for the others nor goes first.
+        let account_us = self.slots.iter().filter_map(Slot::form).map(|form| form.account_us).min().unwrap_or(0);
         if let Some(slot) = self.slots.get_mut(placement.slot) {
-            slot.start(generation, reused, self.arrivals);
+            slot.start(generation, reused, self.arrivals, account_us);
         }
     }
 
@@ -139,6 +164,8 @@ impl<'m> Worker<'m> {
 
     /// One decode over all that runs.
     fn step(&mut self, load: &Load) {
+        let started = Instant::now();
+        self.forms_us = 0;
         let chunks = self.plan();
         if chunks.is_empty() {
             load.count_step(0, 0, 0);
@@ -160,12 +187,24 @@ impl<'m> Worker<'m> {
         }
         let held: usize = self.slots.iter().filter(|slot| slot.is_running()).map(Slot::computed).sum();
         load.count_step(prompt_tokens as u64, outputs.len() as u64, held as u64);
+        self.share.count(micros(started), self.forms_us);
     }
 
-    fn plan(&self) -> Vec<Chunk> {
-        let pending: Vec<Pending> = (self.slots.iter().enumerate())
+    fn plan(&mut self) -> Vec<Chunk> {
+        let mut pending: Vec<Pending> = (self.slots.iter().enumerate())
             .filter_map(|(at, slot)| slot.pending().map(|(tokens, arrival)| Pending { slot: at, tokens, arrival }))
             .collect();
+        let due: Vec<Due> = (pending.iter().filter(|pending| pending.tokens == 1))
+            .filter_map(|pending| {
+                let form = self.slots.get(pending.slot)?.form()?;
+                Some(Due { slot: pending.slot, account_us: form.account_us, last_us: form.last_us })
+            })
+            .collect();
+        if !due.is_empty() {
+            let others = due.len() < pending.len();
+            let out = self.share.sit_out(&due, others);
+            pending.retain(|pending| !out.contains(&pending.slot));
+        }
         step::plan(&pending, self.context.n_batch() as usize)
     }
 
@@ -196,18 +235,37 @@ impl<'m> Worker<'m> {
         let Some(slot) = self.slots.get_mut(output.slot) else { return };
         let room = slot.computed() + 1 < self.settings.context_tokens as usize;
         let Some(generation) = slot.generation() else { return };
-        let token = match generation.sampler.sample(&self.context, output.index) {
-            Ok(token) => token,
-            Err(error) => {
-                slot.abort(Some(Problem::internal(error.to_string())));
-                meter::count_request("error");
+        let started_us = generation.sampler.form().is_some().then(processor_us);
+        let mut drawn = generation.sampler.sample(&self.context, output.index, &self.watch);
+        let asked_logprobs = generation.logprobs;
+        if let Some(started_us) = started_us {
+            let us = processor_us().saturating_sub(started_us);
+            self.forms_us = self.forms_us.saturating_add(us);
+            drawn = slot.note_form(us).map_or(drawn, Drawn::Refused);
+        }
+        let (token, completes) = match drawn {
+            Drawn::Token { token, completes } => (token, completes),
+            Drawn::Complete => {
+                slot.finish(FinishReason::Stop);
+                meter::count_request("stop");
+                return;
+            }
+            Drawn::Refused(problem) => {
+                slot.abort(Some(problem));
+                meter::count_request("refused");
                 return;
             }
         };
         let ends = self.model.end_tokens().contains(&token);
-        let logprobs = (generation.logprobs.filter(|_| !ends))
+        let logprobs = (asked_logprobs.filter(|_| !ends))
             .map(|top| logprobs::of(self.context.get_logits_ith(output.index), token, top));
-        let progress = slot.advance(token, self.model.piece(token), ends, room, logprobs);
+        let progress = match slot.advance(token, self.model.piece(token), ends, room, logprobs) {
+            // The form is complete: no further step is spent on the token that would say so.
+            Progress::Running | Progress::Finished(FinishReason::Length) if completes => {
+                Progress::Finished(FinishReason::Stop)
+            }
+            progress => progress,
+        };
         if let Some(seconds) = slot.first_token_now() {
             meter::first_token(seconds);
         }
@@ -258,4 +316,14 @@ impl<'m> Worker<'m> {
         }
         self.embedding = rest;
     }
+}
+
+fn micros(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Processor time of this thread: what a form costs, however busy the machine is.
+fn processor_us() -> u64 {
+    let now = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map(std::time::Duration::from);
+    now.map_or(0, |now| u64::try_from(now.as_micros()).unwrap_or(u64::MAX))
 }

@@ -1,4 +1,6 @@
-//! Reads a JSON body within a limit.
+//! Reads a JSON body within a limit of its own and one of all bodies together, and parses it apart.
+
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
@@ -6,27 +8,68 @@ use bytes::{Bytes, BytesMut};
 use domain::{Kind, Problem};
 use futures_util::StreamExt as _;
 use serde::de::DeserializeOwned;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::Service;
 use super::error::ApiError;
+use super::work::QUICK_BYTES;
 
 /// The largest body.
 pub const LARGEST_BYTES: usize = 32 * 1024 * 1024;
+/// What bodies take of the common room at once.
+pub const UNIT_BYTES: usize = 64 * 1024;
+/// The common room, in such units: 256 MiB.
+pub const ROOM_UNITS: usize = 4_096;
 /// How much more is read and thrown away, so that a client that is still sending gets to read the refusal.
 const DISCARD_BYTES: usize = 64 * 1024 * 1024;
 
 /// A body that parsed as `T`. Unknown fields, wrong types and trailing text are errors.
 pub struct JsonBody<T>(pub T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+impl<T: DeserializeOwned + Send + 'static> FromRequest<Arc<Service>> for JsonBody<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        let bytes = read(request.into_body()).await?;
-        parse(&bytes).map(Self).map_err(ApiError::from)
+    async fn from_request(request: Request, service: &Arc<Service>) -> Result<Self, ApiError> {
+        let mut room = Room { bodies: Arc::clone(&service.bodies), held: Vec::new(), bytes: 0 };
+        let bytes = read(request.into_body(), &mut room).await?;
+        if bytes.len() <= QUICK_BYTES {
+            return parse(&bytes).map(Self).map_err(ApiError::from);
+        }
+        let parsed = service.apart("the body", bytes.len(), move || {
+            let parsed = parse(&bytes);
+            // The room is given back once the text is gone.
+            drop((bytes, room));
+            parsed
+        });
+        parsed.await?.map(Self).map_err(ApiError::from)
     }
 }
 
-async fn read(body: Body) -> Result<Bytes, ApiError> {
+/// A body's share of the memory that all bodies may take together.
+struct Room {
+    bodies: Arc<Semaphore>,
+    held: Vec<OwnedSemaphorePermit>,
+    bytes: usize,
+}
+
+impl Room {
+    /// Takes room for `bytes` more.
+    fn take(&mut self, bytes: usize) -> Result<(), Problem> {
+        self.bytes += bytes;
+        let units = self.bytes.div_ceil(UNIT_BYTES).saturating_sub(self.held.len());
+        for _ in 0..units {
+            let permit = Arc::clone(&self.bodies).try_acquire_owned().map_err(|_| {
+                Problem::new(Kind::Overloaded, "too many large requests are being read")
+                    .next("try again later")
+                    .retry_after_ms(1_000)
+            })?;
+            self.held.push(permit);
+        }
+        Ok(())
+    }
+}
+
+async fn read(body: Body, room: &mut Room) -> Result<Bytes, ApiError> {
     let mut stream = body.into_data_stream();
     let mut read = BytesMut::new();
     let mut total = 0usize;
@@ -34,6 +77,7 @@ async fn read(body: Body) -> Result<Bytes, ApiError> {
         let part = part.map_err(|error| Problem::invalid(format!("the body broke off: {error}")))?;
         total = total.saturating_add(part.len());
         if total <= LARGEST_BYTES {
+            room.take(part.len())?;
             read.extend_from_slice(&part);
         } else {
             read.clear();

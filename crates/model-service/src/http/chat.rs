@@ -8,16 +8,18 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use domain::{Clock as _, Problem, SystemClock};
 use llm::openai::chat::{
-    AnswerMessage, ChatChoice, ChatChunk, ChatLogprobs, ChatRequest, ChatResponse, ChunkChoice, Delta, TokenLogprob,
+    AnswerMessage, ChatChoice, ChatChunk, ChatLogprobs, ChatMessage, ChatRequest, ChatResponse, ChunkChoice, Content,
+    ContentPart, Delta, TokenLogprob,
 };
 use llm::openai::{FinishReason, Usage};
 
+use super::Service;
 use super::answer::{self, Head};
 use super::body::JsonBody;
 use super::error::ApiError;
 use super::options::{self, Options};
 use super::sse::{self, Chunks, Frames};
-use super::{Service, tokenizing};
+use super::work::fits;
 use crate::engine::Engine;
 use crate::engine::answer::Delta as EngineDelta;
 use crate::engine::logprobs::TokenLogprobs;
@@ -29,13 +31,13 @@ use crate::engine::sampling::SamplingParams;
 /// Answers a conversation, whole or in chunks.
 pub async fn handle(
     State(service): State<Arc<Service>>,
-    JsonBody(request): JsonBody<ChatRequest>,
+    JsonBody(mut request): JsonBody<ChatRequest>,
 ) -> Result<Response, ApiError> {
     let arrived = Instant::now();
     let engine = service.engine_for(&request.model)?;
     refuse_unsupported(&request)?;
-    let prompt = prompt(&service, &request).await?;
-    let mut events = options::submit(engine, prompt, &options(&request), arrived)?;
+    let prompt = prompt(&service, std::mem::take(&mut request.messages)).await?;
+    let mut events = options::submit(engine, "messages", prompt, &options(&request), arrived).await?;
     let first = answer::first(&mut events).await?;
     let head = service.head("chatcmpl");
     let model = Arc::clone(&engine.model);
@@ -62,7 +64,14 @@ pub async fn handle(
 
 /// Fields that would change the answer and cannot be honoured are errors, not silence.
 fn refuse_unsupported(request: &ChatRequest) -> Result<(), Problem> {
-    let tools = request.tools.as_ref().is_some_and(|tools| !tools.is_empty());
+    let given = request.tools.as_ref().is_some_and(|tools| !tools.is_empty());
+    let choice = request.tool_choice.as_ref().filter(|choice| !choice.is_null());
+    let none = choice.is_some_and(|choice| choice == "none");
+    // Tools that must not be called change nothing.
+    let tools = given && !none;
+    if !given && choice.is_some_and(|choice| choice != "none" && choice != "auto") {
+        return Err(Problem::invalid("tool_choice is given without tools").next("leave it out").at("tool_choice"));
+    }
     let audio = request.audio.is_some()
         || request.modalities.as_ref().is_some_and(|modalities| modalities.iter().any(|modality| modality != "text"));
     let unsupported = [(tools, "tools"), (audio, "audio")];
@@ -82,14 +91,42 @@ fn refuse_unsupported(request: &ChatRequest) -> Result<(), Problem> {
     Ok(())
 }
 
-async fn prompt(service: &Arc<Service>, request: &ChatRequest) -> Result<Vec<Token>, ApiError> {
-    let engine = service.engine()?;
+/// Renders and tokenises, apart from the threads that carry bytes: templates come with model files, and messages from
+/// callers.
+async fn prompt(service: &Arc<Service>, messages: Vec<ChatMessage>) -> Result<Vec<Token>, ApiError> {
+    let shared = Arc::clone(service);
+    let bytes = messages.iter().map(content_bytes).sum();
+    // Templates may leave text out, so only what is far too long is refused unrendered.
+    fits(service.engine()?, "messages", bytes / 4)?;
+    service.apart("messages", bytes, move || shared.engine().and_then(|engine| tokens(engine, &messages))).await?
+}
+
+/// How long a message's text is, about.
+fn content_bytes(message: &ChatMessage) -> usize {
+    match &message.content {
+        None => 0,
+        Some(Content::Text(text)) => text.len(),
+        Some(Content::Parts(parts)) => parts.iter().map(part_bytes).sum(),
+    }
+}
+
+fn part_bytes(part: &ContentPart) -> usize {
+    match part {
+        ContentPart::Text { text } => text.len(),
+        ContentPart::Refusal { refusal } => refusal.len(),
+        // Refused later, unread.
+        _ => 0,
+    }
+}
+
+fn tokens(engine: &Engine, messages: &[ChatMessage]) -> Result<Vec<Token>, ApiError> {
     let template = engine.model.template.as_ref().ok_or_else(|| {
         Problem::invalid("this model file's chat template does not parse").next("use /v1/completions").at("messages")
     })?;
-    let segments = template.render(&request.messages, engine.model.control_texts(), SystemClock.now())?;
+    let segments = template.render(messages, engine.model.control_texts(), SystemClock.now())?;
     let bytes = segments.iter().map(|segment| segment.text.len()).sum();
-    tokenizing(service, bytes, move |engine: &Engine| engine.model.tokenize_segments(&segments)).await
+    fits(engine, "messages", bytes)?;
+    Ok(engine.model.tokenize_segments(&segments))
 }
 
 fn options(request: &ChatRequest) -> Options<'_> {

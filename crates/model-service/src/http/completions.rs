@@ -11,12 +11,13 @@ use domain::Problem;
 use llm::openai::completion::{CompletionChoice, CompletionLogprobs, CompletionRequest, CompletionResponse};
 use llm::openai::{FinishReason, Prompt, Usage};
 
+use super::Service;
 use super::answer::{self, Head};
 use super::body::JsonBody;
 use super::error::ApiError;
 use super::options::{self, Options};
 use super::sse::{self, Chunks, Frames};
-use super::{Service, check_tokens, tokenizing};
+use super::work::{check_tokens, tokenizing};
 use crate::engine::answer::Delta;
 use crate::engine::model::Model;
 use crate::engine::prefix::Token;
@@ -35,7 +36,7 @@ pub async fn handle(
     let engine = service.engine_for(&request.model)?;
     refuse_unsupported(&request)?;
     let prompt = prompt(&service, &request.prompt).await?;
-    let mut events = options::submit(engine, prompt, &options(&request), arrived)?;
+    let mut events = options::submit(engine, "prompt", prompt, &options(&request), arrived).await?;
     let first = answer::first(&mut events).await?;
     let logprobs = request.logprobs.is_some();
     let mut writer = Writer { head: service.head("cmpl"), model: Arc::clone(&engine.model), logprobs, characters: 0 };
@@ -67,9 +68,9 @@ async fn prompt(service: &Arc<Service>, prompt: &Prompt) -> Result<Vec<Token>, A
     let text = match prompt {
         Prompt::Text(text) => text.clone(),
         Prompt::Texts(texts) if texts.len() == 1 => texts.concat(),
-        Prompt::Tokens(tokens) => return Ok(check_tokens(service.engine()?, tokens.clone(), "prompt")?),
+        Prompt::Tokens(tokens) => return check_tokens(service.engine()?, tokens.clone(), "prompt"),
         Prompt::TokenLists(lists) if lists.len() == 1 => {
-            return Ok(check_tokens(service.engine()?, lists.concat(), "prompt")?);
+            return check_tokens(service.engine()?, lists.concat(), "prompt");
         }
         Prompt::Texts(_) | Prompt::TokenLists(_) => {
             return Err(Problem::invalid("only one prompt a request is supported")
@@ -79,7 +80,7 @@ async fn prompt(service: &Arc<Service>, prompt: &Prompt) -> Result<Vec<Token>, A
         }
     };
     // The text is the caller's own prompt, control tokens included, as with OpenAI's and llama.cpp's own servers.
-    tokenizing(service, text.len(), move |engine| engine.model.tokenize(&text, true, true)).await
+    tokenizing(service, "prompt", text.len(), move |engine| engine.model.tokenize(&text, true, true)).await
 }
 
 fn options(request: &CompletionRequest) -> Options<'_> {

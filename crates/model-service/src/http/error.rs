@@ -21,15 +21,14 @@ pub struct ApiError {
 
 impl ApiError {
     /// The prompt does not fit into the context.
-    pub fn context_length(prompt_tokens: usize, context_tokens: u32) -> Self {
+    pub fn context_length(field: &str, prompt_tokens: usize, context_tokens: u32) -> Self {
+        let of_the_answer = if field == "input" { "" } else { ", one of which is for the answer" };
         let message = format!(
-            "the prompt has {prompt_tokens} tokens and the context holds {context_tokens}, one of which is for the answer; shorten the messages"
+            "{field} has {prompt_tokens} tokens and the context holds {context_tokens}{of_the_answer}; shorten it"
         );
         Self {
             status: StatusCode::BAD_REQUEST,
-            body: ErrorBody::new(ErrorKind::InvalidRequestError, message)
-                .param("messages")
-                .code("context_length_exceeded"),
+            body: ErrorBody::new(ErrorKind::InvalidRequestError, message).param(field).code("context_length_exceeded"),
             retry_after_s: None,
         }
     }

@@ -13,21 +13,20 @@ pub mod models;
 pub mod options;
 pub mod sse;
 pub mod tokenize;
+pub mod work;
 
 use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::routing::{get, post};
-use domain::{Clock as _, Problem, SystemClock};
+use domain::{Clock as _, SystemClock};
+use tokio::sync::Semaphore;
 
 use crate::engine::Engine;
-use crate::engine::prefix::Token;
 use crate::log_ring::LogRing;
 use answer::Head;
 use error::ApiError;
-
-/// Text up to this length is tokenised at once; longer text goes to a thread where it delays no other request.
-const QUICK_TEXT_BYTES: usize = 32 * 1024;
+use work::Lanes;
 
 /// What every endpoint can see.
 pub struct Service {
@@ -45,6 +44,10 @@ pub struct Service {
     pub started: i64,
     /// The last lines of the log.
     pub logs: LogRing,
+    /// Where work of a caller's size is done.
+    pub lanes: Lanes,
+    /// Room for the bodies that are being read and parsed, in units of `body::UNIT_BYTES`.
+    pub bodies: Arc<Semaphore>,
     /// Renders `/metrics`.
     pub prometheus: Box<dyn Fn() -> String + Send + Sync>,
     /// The engine, once the model is loaded.
@@ -91,33 +94,4 @@ pub fn router(service: Arc<Service>) -> Router {
         .fallback(|| async { ApiError::no_route() })
         .method_not_allowed_fallback(|| async { ApiError::wrong_method() })
         .with_state(service)
-}
-
-/// Runs `work`, which tokenises `bytes` of text. Text that cannot fit into the context is refused without the work.
-async fn tokenizing<T: Send + 'static>(
-    service: &Arc<Service>,
-    bytes: usize,
-    work: impl FnOnce(&Engine) -> T + Send + 'static,
-) -> Result<T, ApiError> {
-    let engine = service.engine()?;
-    let fewest = engine.model.fewest_tokens(bytes);
-    if fewest > engine.settings.context_tokens as usize {
-        return Err(ApiError::context_length(fewest, engine.settings.context_tokens));
-    }
-    if bytes <= QUICK_TEXT_BYTES {
-        return Ok(work(engine));
-    }
-    let service = Arc::clone(service);
-    let worked = tokio::task::spawn_blocking(move || service.engine().map(work)).await;
-    worked.map_err(|error| ApiError::from(Problem::internal(format!("tokenising failed: {error}"))))?
-}
-
-/// Refuses token ids that the vocabulary does not have.
-fn check_tokens(engine: &Engine, tokens: Vec<Token>, field: &str) -> Result<Vec<Token>, Problem> {
-    let vocabulary = engine.model.vocabulary();
-    let known = |token: &Token| usize::try_from(*token).is_ok_and(|token| token < vocabulary);
-    match tokens.iter().find(|token| !known(token)) {
-        Some(token) => Err(Problem::invalid(format!("{token} is no token of this model")).at(field)),
-        None => Ok(tokens),
-    }
 }

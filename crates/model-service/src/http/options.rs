@@ -8,15 +8,17 @@ use llm::openai::{OneOrMany, ResponseFormat};
 use tokio::sync::mpsc;
 
 use super::error::ApiError;
+use crate::constraint::Form;
 use crate::engine::Engine;
 use crate::engine::prefix::Token;
 use crate::engine::request::{Event, Generation, Job};
 use crate::engine::sampling::{Sampler, SamplingParams};
-use crate::grammar;
 
 /// The most stop texts, and the longest: what is held back and searched for is bounded.
 const MOST_STOPS: usize = 16;
 const LONGEST_STOP_BYTES: usize = 1_024;
+/// The most tokens with a bias.
+const MOST_BIASES: usize = 1_024;
 /// OpenAI's bound on `top_logprobs`.
 const MOST_TOP_LOGPROBS: u8 = 20;
 /// Events beside the deltas: the last text, and the end.
@@ -48,8 +50,11 @@ pub struct Options<'a> {
 }
 
 /// Checks `options`, and hands `prompt` to the engine. The answer comes through the receiver.
-pub fn submit(
+///
+/// `field` is where the prompt came from.
+pub async fn submit(
     engine: &Engine,
+    field: &str,
     prompt: Vec<Token>,
     options: &Options<'_>,
     arrived: Instant,
@@ -57,20 +62,24 @@ pub fn submit(
     let context_tokens = engine.settings.context_tokens;
     let room = (context_tokens as usize).saturating_sub(prompt.len());
     if prompt.is_empty() {
-        return Err(Problem::invalid("the prompt is empty").at("prompt").into());
+        return Err(Problem::invalid("the prompt is empty").at(field).into());
     }
     if room == 0 {
-        return Err(ApiError::context_length(prompt.len(), context_tokens));
+        return Err(ApiError::context_length(field, prompt.len(), context_tokens));
     }
     let params = params(options)?;
     params.check(engine.model.vocabulary())?;
     let stops = stops(options.stop)?;
-    let grammar = grammar::of(options.response_format, options.grammar)?;
-    let sampler = Sampler::new(&engine.model, &params, grammar.as_deref(), context_tokens)?;
     let max_tokens = max_tokens(options, room)?;
+    let logprobs = logprobs(options)?;
+    // All that is quick is checked before the work of compiling.
+    let constraint = match Form::of(options.response_format, options.grammar)? {
+        Some(form) => Some(engine.compiler.compile(form).await?),
+        None => None,
+    };
+    let sampler = Sampler::new(&engine.model, &params, constraint, context_tokens);
     let capacity = if options.stream { max_tokens + OTHER_EVENTS } else { OTHER_EVENTS };
     let (reply, events) = mpsc::channel(capacity);
-    let logprobs = logprobs(options)?;
     let stream = options.stream;
     let repeatable = options.seed.is_some();
     let generation = Generation { prompt, max_tokens, stops, sampler, logprobs, repeatable, stream, arrived, reply };
@@ -86,6 +95,11 @@ fn params(options: &Options<'_>) -> Result<SamplingParams, Problem> {
     }
     let mut params = options.params.clone();
     params.seed = options.seed.map_or_else(rand::random, fold_seed);
+    if options.logit_bias.is_some_and(|biases| biases.len() > MOST_BIASES) {
+        return Err(Problem::invalid("too many tokens are biased")
+            .next(format!("give at most {MOST_BIASES}"))
+            .at("logit_bias"));
+    }
     for (token, &bias) in options.logit_bias.into_iter().flatten() {
         let id = token.parse::<Token>().map_err(|_| {
             Problem::invalid(format!("{token:?} is no token id")).next("use token ids as keys").at("logit_bias")
@@ -147,6 +161,9 @@ mod tests {
         assert_eq!(max_tokens(&Options { max_tokens: Some(99), ..Options::default() }, 9), Ok(9));
         assert!(logprobs(&Options { logprobs: Some(21), ..Options::default() }).is_err());
         assert!(stops(Some(&OneOrMany::Many(vec!["a".into(); 17]))).is_err());
+        let biases: BTreeMap<_, _> = (0..2_000).map(|token: i32| (token.to_string(), 1.0)).collect();
+        let many = params(&Options { logit_bias: Some(&biases), ..Options::default() }).expect_err("too many");
+        assert_eq!(many.field.as_deref(), Some("logit_bias"));
         let bias = BTreeMap::from([("x".to_owned(), 1.0)]);
         assert!(params(&Options { logit_bias: Some(&bias), ..Options::default() }).is_err());
     }

@@ -12,6 +12,9 @@ use super::body::JsonBody;
 use super::error::ApiError;
 use crate::engine::prefix::Token;
 
+/// The longest text.
+const LONGEST_BYTES: usize = 256 * 1024;
+
 /// What is asked.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,10 +45,16 @@ pub async fn handle(
     JsonBody(asked): JsonBody<Asked>,
 ) -> Result<Json<Tokens>, ApiError> {
     service.engine()?;
+    if asked.content.len() > LONGEST_BYTES {
+        return Err(Problem::invalid(format!("content is longer than {LONGEST_BYTES} bytes"))
+            .next("send it in parts")
+            .at("content")
+            .into());
+    }
+    let (shared, bytes) = (Arc::clone(&service), asked.content.len());
     let work = move || {
-        service.engine().map(|engine| engine.model.tokenize(&asked.content, asked.add_special, asked.parse_special))
+        shared.engine().map(|engine| engine.model.tokenize(&asked.content, asked.add_special, asked.parse_special))
     };
-    let worked = tokio::task::spawn_blocking(work).await;
-    let tokens = worked.map_err(|error| ApiError::from(Problem::internal(format!("tokenising failed: {error}"))))??;
+    let tokens = service.apart("content", bytes, work).await??;
     Ok(Json(Tokens { tokens }))
 }

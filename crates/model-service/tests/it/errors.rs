@@ -23,6 +23,15 @@ async fn every_refusal_has_its_status_and_names_the_field() {
         (with("tools", json!([{"type": "function"}])), 400, "tools"),
         (with("logit_bias", json!({"x": 1})), 400, "logit_bias"),
         (with("logit_bias", json!({"999999": 1})), 400, "logit_bias"),
+        (with("tool_choice", json!("required")), 400, "tool_choice"),
+        (with("stop", json!(vec!["x"; 17])), 400, "stop"),
+        (with("grammar", json!("root ::= <[99999999]>")), 400, "grammar"),
+        (
+            with("response_format", schema(json!({"type": "integer", "minimum": 9, "maximum": 1}))),
+            400,
+            "response_format",
+        ),
+        (with("response_format", schema(json!({"not": {}}))), 400, "response_format"),
         (with("grammar", json!("root ::= (")), 400, "grammar"),
         (with("grammar", json!("root ::= root \"a\"")), 400, "grammar"),
         (with("response_format", schema(json!({"$ref": "#/nowhere"}))), 400, "response_format"),
@@ -58,7 +67,11 @@ async fn a_prompt_beyond_the_context_is_told_so() {
     }
     let embedding = json!({"model": "tiny", "input": "zq ".repeat(600)});
     let error: Value = service.post("/v1/embeddings", &embedding).await.json().await.expect("JSON");
-    assert_eq!(error["error"]["code"], "context_length_exceeded", "{error}");
+    assert_eq!(
+        (&error["error"]["code"], &error["error"]["param"]),
+        (&json!("context_length_exceeded"), &json!("input")),
+        "{error}"
+    );
     // A request that would run over the end is cut there instead.
     let answer = service
         .ask("/v1/completions", &json!({"model": "tiny", "prompt": "hello", "max_tokens": 9_999, "ignore_eos": true}))

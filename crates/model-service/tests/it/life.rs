@@ -82,7 +82,8 @@ async fn beyond_the_queue_there_is_429() {
 
 #[tokio::test]
 async fn sigterm_finishes_what_runs_and_takes_nothing_new() {
-    let mut service = Service::start(gguf::SLOW, &["--parallel", "1", "--context-tokens", "2048"]).await;
+    let mut service =
+        Service::start(gguf::SLOW, &["--parallel", "1", "--context-tokens", "1024", "--drain-seconds", "300"]).await;
     let response = service.post("/v1/completions", &endless("hello")).await;
     service.terminate();
     wait_for("draining", async || (service.health().await["status"] == "draining").then_some(())).await;

@@ -4,8 +4,10 @@
 #![allow(clippy::expect_used, clippy::panic)]
 
 mod errors;
+mod forms;
 mod generation;
 mod gguf;
+mod hostile;
 mod life;
 mod service;
 mod wire;
