@@ -47,8 +47,6 @@ pub(crate) async fn read_body(
         let more = usize::try_from(body.size_hint().lower()).unwrap_or(0);
         let ahead = AHEAD_MAX_BYTES.max(pieces.len());
         pieces.add(data, more.min(ahead));
-        // A body that decodes to much without waiting for the client lets others run in between.
-        tokio::task::consume_budget().await;
     }
 }
 

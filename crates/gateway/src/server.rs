@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Request, Response};
-use listener::{Body as RequestBody, Client, EndBy, Limits, Refused, Serve, Settings};
+use listener::{Body as RequestBody, Client, Limits, Refused, Serve, Settings};
 use rand::RngCore as _;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -97,15 +97,12 @@ async fn infer(
     id: &HeaderValue,
     client: Client,
 ) -> Result<Response<Body>, Refusal> {
-    let end_by = Instant::now() + Duration::from_millis(shared.config.request_ms) + GRACE;
+    client.must_end_by(Instant::now() + Duration::from_millis(shared.config.request_ms) + GRACE);
     let mut ticket = Some(Ticket::new(Arc::clone(&shared.meter)));
     request.headers_mut().insert("x-request-id", id.clone());
     let mut answered = pipeline::infer(shared, endpoint, request, &mut ticket).await;
     match (&mut answered, &mut ticket) {
-        (Ok(response), _) => {
-            response.body_mut().goes_to(client);
-            response.extensions_mut().insert(EndBy(end_by));
-        }
+        (Ok(response), _) => response.body_mut().goes_to(client),
         (Err(refusal), Some(ticket)) => ticket.ended(outcome_of(refusal)),
         (Err(_), None) => {}
     }

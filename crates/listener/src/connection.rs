@@ -20,7 +20,7 @@ use crate::body::Body;
 use crate::check::check;
 use crate::decode::codings;
 use crate::refused::Refused;
-use crate::reply::{EndBy, Reply, Taken};
+use crate::reply::{Reply, Taken};
 use crate::service::{Client, Serve};
 use crate::state::{Due, Ending, Order, State};
 use crate::wire::Wire;
@@ -102,11 +102,14 @@ enum Look {
 
 fn look(state: &State, mut timer: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Look {
     let is_rearmed = state.take_rearm();
-    if timer.as_mut().poll(cx).is_pending() && !is_rearmed {
+    let has_fired = timer.as_mut().poll(cx).is_ready();
+    if !has_fired && !is_rearmed {
         return Look::Rest;
     }
     match state.due(Instant::now()) {
         Due::End(ending) => Look::End(ending),
+        // It fires before that, and is set anew then: setting it costs more than looking once more.
+        Due::Nothing(at) if !has_fired && at >= timer.deadline() => Look::Rest,
         Due::Nothing(at) => {
             timer.reset(at);
             Look::Again
@@ -141,7 +144,7 @@ async fn answer<S: Serve>(shared: &Shared<S>, request: Request<Incoming>, client
         Ok(request) => shared.service.answer(request, client).await.map(|body| Reply::served(body, taken)),
         Err(refused) => refused.finish((settings.refuse)(refused)).map(|body| Reply::refused(body, taken)),
     };
-    state.answers(response.extensions().get::<EndBy>().map(|end_by| end_by.0));
+    state.answers();
     response
 }
 

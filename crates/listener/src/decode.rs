@@ -24,6 +24,8 @@ const CODINGS_MAX: usize = 2;
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 /// Decoded bytes handed on at once.
 const PIECE_BYTES: usize = 64 << 10;
+/// Pieces decoded in a row before others get a turn: what is there already can be decoded without ever waiting.
+const PIECES_IN_A_ROW: u32 = 4;
 
 /// An encoding that can be undone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +61,7 @@ type BufferedReader = Pin<Box<dyn AsyncBufRead + Send>>;
 pub(crate) struct Decoded {
     state: Reading,
     piece: BytesMut,
+    pieces_in_a_row: u32,
 }
 
 enum Reading {
@@ -81,11 +84,20 @@ impl Decoded {
     /// Decodes `incoming`, of which no more than `bytes_max` encoded bytes are read.
     pub(crate) fn new(incoming: Incoming, codings: &[Coding], bytes_max: u64) -> Self {
         let source = Box::pin(StreamReader::new(Pieces { incoming, left: bytes_max }));
-        Self { state: Reading::Begins { source, codings: codings.to_vec() }, piece: BytesMut::new() }
+        Self {
+            state: Reading::Begins { source, codings: codings.to_vec() },
+            piece: BytesMut::new(),
+            pieces_in_a_row: 0,
+        }
     }
 
     /// The next decoded bytes.
     pub(crate) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        if self.pieces_in_a_row >= PIECES_IN_A_ROW {
+            self.pieces_in_a_row = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         loop {
             match &mut self.state {
                 Reading::Ended => return Poll::Ready(None),
@@ -106,7 +118,10 @@ impl Decoded {
                     self.piece.reserve(PIECE_BYTES);
                     return match ready!(poll_read_buf(reader.as_mut(), cx, &mut self.piece)) {
                         Ok(0) => self.end(None),
-                        Ok(_) => Poll::Ready(Some(Ok(self.piece.split().freeze()))),
+                        Ok(_) => {
+                            self.pieces_in_a_row += 1;
+                            Poll::Ready(Some(Ok(self.piece.split().freeze())))
+                        }
                         Err(error) => self.end(Some(fault(&error))),
                     };
                 }

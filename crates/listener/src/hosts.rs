@@ -50,7 +50,8 @@ fn host_of(authority: &str) -> &str {
 }
 
 fn is_loopback_name(name: &str) -> bool {
-    let is_address = name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    let is_here = |address: IpAddr| address.is_loopback() || address.is_unspecified();
+    let is_address = name.parse::<IpAddr>().is_ok_and(|address| is_here(address.to_canonical()));
     let is_localhost = name.len() > 9
         && name.get(name.len() - 10..).is_some_and(|end| end.eq_ignore_ascii_case(".localhost"))
         || name.eq_ignore_ascii_case("localhost");
@@ -70,6 +71,8 @@ mod tests {
             "127.0.0.1:8000",
             "127.1.2.3",
             "[::1]:80",
+            "[::ffff:127.0.0.1]",
+            "0.0.0.0:80",
             "[::1]",
             "a.localhost",
             "MCP.example:1",

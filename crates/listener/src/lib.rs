@@ -35,7 +35,6 @@ use tokio_util::sync::CancellationToken;
 pub use body::{Body, BodyError};
 pub use hosts::Hosts;
 pub use refused::Refused;
-pub use reply::EndBy;
 pub use service::{Client, Serve, Tower};
 pub use state::Limits;
 

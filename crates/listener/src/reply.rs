@@ -10,11 +10,6 @@ use http_body_util::Full;
 
 use crate::state::State;
 
-/// When an answer must have ended, in the extensions of a response: a client that does not take it until then is cut off.
-/// The future or body behind the answer need not be polled for that.
-#[derive(Debug, Clone, Copy)]
-pub struct EndBy(pub tokio::time::Instant);
-
 /// An answer's body: the service's, or the listener's own.
 #[derive(Debug)]
 pub(crate) struct Reply<B> {

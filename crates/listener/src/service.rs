@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Response};
+use tokio::time::Instant;
 use tower::ServiceExt as _;
 
 use crate::body::Body;
@@ -33,6 +34,12 @@ pub struct Client {
 }
 
 impl Client {
+    /// Cuts it off at this time, unless it has taken the answer to its present request by then. It holds whether or not
+    /// the future or body behind the answer is polled.
+    pub fn must_end_by(&self, at: Instant) {
+        self.state.must_end_by(at);
+    }
+
     /// Whether it closed its sending side while its request runs, and so may have left: sending it anything tells.
     #[must_use]
     pub fn may_have_left(&self) -> bool {

@@ -281,12 +281,13 @@ impl State {
         }
     }
 
-    pub(crate) fn answers(&self, end_by: Option<Instant>) {
+    pub(crate) fn answers(&self) {
         self.is_answering.store(true, Ordering::Relaxed);
-        if let Some(end_by) = end_by {
-            self.end_by.store(self.micros(end_by), Ordering::Relaxed);
-            self.must_rearm.store(true, Ordering::Relaxed);
-        }
+    }
+
+    pub(crate) fn must_end_by(&self, at: Instant) {
+        self.end_by.store(self.micros(at), Ordering::Relaxed);
+        self.must_rearm.store(true, Ordering::Relaxed);
     }
 
     /// The answer's body was taken to its end, or given up.
@@ -320,6 +321,8 @@ impl State {
         let here = match (self.place(), is_busy) {
             (Place::Between, false) => Some((since + self.limits.idle, Ending::Idle)),
             (Place::Head, false) => Some((since + head, Ending::SlowHead)),
+            // Who answers without waiting for the body is not ended for its sake.
+            (Place::Body, true) if self.is_answering.load(Ordering::Relaxed) => None,
             (Place::Body, _) => Some((since + self.limits.body, Ending::SlowBody)),
             // What comes after a fault is thrown away, in bounded time.
             (Place::Lost, false) => Some((since + self.limits.idle, Ending::Idle)),

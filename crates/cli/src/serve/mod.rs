@@ -200,6 +200,8 @@ fn gateway_config(config: &GatewayConfig, shares: &Shares, hosts: Vec<String>) -
     GatewayConfig {
         hosts,
         connections_max: config.connections_max.min(shares.gateway),
+        // Each request in hand has a connection, and the shares of keys must keep some of them free.
+        in_flight_max: config.in_flight_max.min(u32::try_from(shares.gateway).unwrap_or(u32::MAX)),
         // Several replicas share what is kept for connections to them.
         idle_connections_max: config.idle_connections_max.min(shares.upstream / 4),
         ..config.clone()

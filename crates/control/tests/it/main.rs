@@ -6,6 +6,7 @@
 mod api;
 mod autoscale;
 mod crash;
+mod edge;
 mod fake_cloud;
 mod fuse;
 mod house;

@@ -12,7 +12,7 @@ use http::{Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
-use listener::{Body, BodyError, Client, EndBy, Serve, Settings};
+use listener::{Body, BodyError, Client, Serve, Settings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -80,7 +80,7 @@ fn whole(status: StatusCode, text: impl Into<Bytes>) -> Response<Reply> {
 impl Serve for Service {
     type Reply = Reply;
 
-    async fn answer(&self, request: Request<Body>, _client: Client) -> Response<Reply> {
+    async fn answer(&self, request: Request<Body>, client: Client) -> Response<Reply> {
         self.seen.send_modify(|seen| seen.begun += 1);
         let guard = || Guard(Arc::clone(&self.seen));
         match request.uri().path() {
@@ -112,10 +112,8 @@ impl Serve for Service {
                 Response::new(body.boxed_unsync())
             }
             "/quiet" => {
-                let mut response = Response::new(Endless { piece: None, _guard: guard() }.boxed_unsync());
-                let end_by = tokio::time::Instant::now() + Duration::from_millis(100);
-                response.extensions_mut().insert(EndBy(end_by));
-                response
+                client.must_end_by(tokio::time::Instant::now() + Duration::from_millis(100));
+                Response::new(Endless { piece: None, _guard: guard() }.boxed_unsync())
             }
             "/refuse" => whole(StatusCode::FORBIDDEN, "no"),
             _ => whole(StatusCode::OK, "hello"),
