@@ -226,6 +226,10 @@ class Plane:
         assert path.stat().st_mode & 0o077 == 0, f"{path} can be read by others"
         return path.read_text().strip()
 
+    def replica_credential(self) -> str:
+        """What the local cloud shows to its replicas, which answer nobody else but the gateway and the control plane."""
+        return self.secret("clouds/local/credential")
+
     def cloud_token(self, role: str = "operator", audience: str | None = None) -> str:
         """A token for the local cloud, signed as the control plane signs its own."""
         now = int(time.time())

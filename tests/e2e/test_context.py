@@ -39,6 +39,9 @@ def test_counts_are_those_of_the_model_service(plane: Plane, client: openai.Open
     prompt = "The cat sat on the mat. Then it rained, and the dog came home."
     answer = client.completions.create(model="demo:1.0", prompt=prompt, max_tokens=1)
     url = plane.replicas("demo-local")[0]["url"]
-    status, counted = call("POST", f"{url}/tokenize", {"content": prompt, "add_special": True})
+    wanted = {"content": prompt, "add_special": True}
+    status, _ = call("POST", f"{url}/tokenize", wanted)
+    assert status == 401, "a replica serves its gateway, and not anybody who finds its port"
+    status, counted = call("POST", f"{url}/tokenize", wanted, plane.replica_credential())
     assert status == 200
     assert answer.usage is not None and answer.usage.prompt_tokens == len(counted["tokens"])

@@ -172,7 +172,8 @@ def test_a_body_of_33_mb_is_too_large(plane: Plane, client: openai.OpenAI) -> No
 def test_leaving_early_frees_the_replica(plane: Plane, client: openai.OpenAI) -> None:
     def running() -> int:
         urls = [replica["url"] for replica in plane.replicas("demo-local")]
-        return sum(call("GET", f"{url}/health")[1]["running"] for url in urls)
+        token = plane.replica_credential()
+        return sum(call("GET", f"{url}/health", token=token)[1]["running"] for url in urls)
 
     with client.chat.completions.create(model="demo", messages=MESSAGES, max_tokens=900, stream=True) as stream:
         next(iter(stream))

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use domain::{Kind, Problem, Timestamp};
+use domain::{Kind, Problem, Secret, Timestamp};
 use futures_util::StreamExt as _;
 use serde::Deserialize;
 
@@ -45,12 +45,12 @@ impl ModelServices {
     }
 
     /// The health of the service at `url`, or nothing when it does not answer.
-    pub(crate) async fn health(&self, url: &str, now: Timestamp) -> Option<ServiceHealth> {
+    pub(crate) async fn health(&self, url: &str, credential: Option<&Secret>, now: Timestamp) -> Option<ServiceHealth> {
         let known = self.remembered.lock().unwrap_or_else(PoisonError::into_inner).get(url).cloned();
         if let Some((_, health)) = known.filter(|(at, _)| now.micros_since(*at) < FRESH_MS * 1_000) {
             return health;
         }
-        let health = self.read(&format!("{url}/health")).await.ok();
+        let health = self.read(&format!("{url}/health"), credential).await.ok();
         // A draining service answers 503 with the same body, so the status decides nothing here.
         let health = health.and_then(|(_, text)| serde_json::from_str::<ServiceHealth>(&text).ok());
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
@@ -62,20 +62,24 @@ impl ModelServices {
     }
 
     /// The latest `tail` log lines of the service at `url`.
-    pub(crate) async fn logs(&self, url: &str, tail: u32) -> Result<String, Problem> {
-        let (status, text) = self.read(&format!("{url}/logs?tail={tail}")).await?;
+    pub(crate) async fn logs(&self, url: &str, credential: Option<&Secret>, tail: u32) -> Result<String, Problem> {
+        let (status, text) = self.read(&format!("{url}/logs?tail={tail}"), credential).await?;
         if status.is_success() {
             return Ok(text);
         }
         Err(Problem::new(Kind::Unavailable, format!("the model service answered {status} when asked for its logs")))
     }
 
-    async fn read(&self, url: &str) -> Result<(reqwest::StatusCode, String), Problem> {
+    async fn read(&self, url: &str, credential: Option<&Secret>) -> Result<(reqwest::StatusCode, String), Problem> {
         let unavailable = |error: reqwest::Error| {
             let cause = format!("the model service does not answer: {}", error.without_url());
             Problem::new(Kind::Unavailable, cause).retry_after_ms(1_000)
         };
-        let response = self.client()?.get(url).send().await.map_err(unavailable)?;
+        let mut request = self.client()?.get(url);
+        if let Some(credential) = credential {
+            request = request.bearer_auth(credential.reveal());
+        }
+        let response = request.send().await.map_err(unavailable)?;
         let status = response.status();
         let mut body = response.bytes_stream();
         let mut bytes = Vec::new();

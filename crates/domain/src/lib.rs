@@ -15,6 +15,7 @@ pub mod problem;
 pub mod replica;
 pub mod resources;
 pub mod routing;
+pub mod secret;
 pub mod text;
 
 pub use autoscaling::{Autoscaling, ReplicaCarries};
@@ -29,3 +30,4 @@ pub use problem::{Kind, Problem};
 pub use replica::{Replica, ReplicaPhase};
 pub use resources::Resources;
 pub use routing::{GatewayStatus, KeyGrant, ModelDemand, ModelRoute, ReplicaRoute, RoutingSnapshot};
+pub use secret::Secret;

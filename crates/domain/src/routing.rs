@@ -14,6 +14,7 @@ use crate::model::ModelRef;
 use crate::money::Money;
 use crate::name::Name;
 use crate::place::{GeoPoint, SiteRef};
+use crate::secret::Secret;
 
 /// Who may call, what can be called, and where it runs.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -61,6 +62,9 @@ pub struct ReplicaRoute {
     pub location: Option<GeoPoint>,
     /// Base URL of its API.
     pub url: String,
+    /// What it wants to be shown by whoever sends it requests, if it wants anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<Secret>,
     /// Takes no new requests; finishes those it has.
     pub draining: bool,
     /// What it costs an hour.

@@ -143,7 +143,7 @@ fn request(replica: &Replica, call: &Outgoing) -> Request<Full<Bytes>> {
     *request.method_mut() = Method::POST;
     *request.uri_mut() = replica.uri(call.endpoint);
     *request.headers_mut() = call.headers.clone();
-    request.headers_mut().insert(header::HOST, replica.pool.authority.clone());
+    replica.address(request.headers_mut());
     request
 }
 
@@ -164,6 +164,8 @@ fn judge(status: StatusCode, headers: &HeaderMap) -> Result<(), Failure> {
             let seconds = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
             Err(Failure::Busy { status, retry_after_seconds: seconds })
         }
+        // The client was let in by the gateway: what the replica refuses is the gateway's own credential.
+        StatusCode::UNAUTHORIZED => Err(Failure::Status(status)),
         // What is not implemented here is not implemented on its twin either.
         StatusCode::NOT_IMPLEMENTED => Ok(()),
         status if status.is_server_error() => Err(Failure::Status(status)),

@@ -99,6 +99,7 @@ mod tests {
             site: "local/us-east".parse().expect("a site"),
             location: None,
             url: format!("http://127.0.0.1:{}", 10_000 + place),
+            credential: None,
             draining: false,
             price_per_hour: domain::Money::ZERO,
         });

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode, header};
+use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use planning::balance::Report;
 use rand::Rng as _;
@@ -94,7 +94,7 @@ async fn probe(replica: &Replica, own_in_flight: u32) -> Probed {
     *request.method_mut() = Method::GET;
     let Ok(uri) = format!("{}/health", replica.pool.path_prefix).parse() else { return Probed::Failed };
     *request.uri_mut() = uri;
-    request.headers_mut().insert(header::HOST, replica.pool.authority.clone());
+    replica.address(request.headers_mut());
     let Ok(response) = connection.send(request).await else { return Probed::Failed };
     let status = response.status();
     let Ok(body) = Limited::new(response.into_body(), REPORT_MAX_BYTES).collect().await else { return Probed::Failed };

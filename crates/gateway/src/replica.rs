@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use domain::ReplicaRoute;
-use http::{HeaderValue, Uri};
+use http::{HeaderMap, HeaderValue, Uri, header};
 use metrics::Counter;
 use parking_lot::Mutex;
 use planning::balance::rates::decayed_mean;
@@ -32,6 +32,8 @@ pub(crate) struct Replica {
     pub(crate) id_header: HeaderValue,
     pub(crate) url: String,
     pub(crate) pool: Pool,
+    /// What it is shown with every request.
+    authorization: Option<HeaderValue>,
     uris: [Uri; Endpoint::ALL.len()],
     /// Requests of this gateway on it, until the end of their bodies.
     in_flight: AtomicU32,
@@ -55,6 +57,13 @@ struct Record {
     network_seconds: f64,
     ejection: Ejection,
     ledger: Ledger,
+}
+
+/// What a replica is shown; marked so that nothing prints it.
+fn authorization(route: &ReplicaRoute) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", route.credential.as_ref()?.reveal())).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 impl Default for Record {
@@ -81,6 +90,7 @@ impl Replica {
             id: route.id.clone(),
             id_header: HeaderValue::from_str(&route.id).ok()?,
             url: route.url.clone(),
+            authorization: authorization(route),
             uris: [uri(Endpoint::Chat)?, uri(Endpoint::Completions)?, uri(Endpoint::Embeddings)?],
             pool,
             in_flight: AtomicU32::new(0),
@@ -91,6 +101,14 @@ impl Replica {
             started: Instant::now(),
             down_generation: AtomicU64::new(0),
         }))
+    }
+
+    /// Addresses a request to it, with the credential that it wants to see.
+    pub(crate) fn address(&self, headers: &mut HeaderMap) {
+        headers.insert(header::HOST, self.pool.authority.clone());
+        if let Some(authorization) = &self.authorization {
+            headers.insert(header::AUTHORIZATION, authorization.clone());
+        }
     }
 
     /// Where it serves an endpoint.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+use crate::confine::{Confinement, own_folder};
 use crate::engine::Settings;
 
 /// Serves a LLaMA-family GGUF model with an OpenAI-compatible API.
@@ -53,6 +54,14 @@ pub struct Args {
     /// The data folder of the cloud that started this process: a tag by which it finds its processes again.
     #[arg(long)]
     pub cloud_root: Option<PathBuf>,
+    /// A file, readable for its owner alone, with the SHA-256 digests of the credentials that callers may show as bearer
+    /// tokens, one a line; without it everybody who reaches the port is served.
+    #[arg(long)]
+    pub callers: Option<PathBuf>,
+    /// Confine this process before it reads the model: to so many bytes of memory of its own and room for the runtime, to
+    /// the model file and the ready file's folder, without other programs, connections and privileges.
+    #[arg(long)]
+    pub confine_memory_bytes: Option<u64>,
     /// Written, as JSON, once requests are served.
     #[arg(long)]
     pub ready_file: Option<PathBuf>,
@@ -62,6 +71,13 @@ pub struct Args {
 }
 
 impl Args {
+    /// How the process is to be confined, if it is.
+    pub fn confinement(&self) -> Option<Confinement<'_>> {
+        let memory_bytes = self.confine_memory_bytes?;
+        let folder = own_folder(self.ready_file.as_ref());
+        Some(Confinement { memory_bytes, folder, model: &self.model, gpu: self.gpu_layers > 0 })
+    }
+
     /// The engine's part.
     pub fn engine(&self) -> Settings {
         Settings {

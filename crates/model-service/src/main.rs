@@ -1,6 +1,7 @@
 //! `model-service`: serves one GGUF model of the LLaMA family through llama.cpp, with OpenAI's API.
 
 mod args;
+mod confine;
 mod constraint;
 mod engine;
 mod http;
@@ -16,12 +17,17 @@ use clap::Parser as _;
 
 fn main() -> ExitCode {
     let args = args::Args::parse();
+    // Before any thread is made, also that of the log.
+    let confined = args.confinement().map(|confinement| confine::confine(&confinement));
     let logs = log_ring::LogRing::default();
     let lines = logs.clone();
     if let Err(error) = telemetry::log::init_to(&args.log, telemetry::log::Format::Text, false, move || lines.writer())
     {
         tracing::error!(error, "log filter does not parse");
         return ExitCode::FAILURE;
+    }
+    if let Some(confined) = &confined {
+        confined.log();
     }
     llama_cpp_2::send_logs_to_tracing(llama_cpp_2::LogOptions::default());
     // Two threads carry bytes; the engine has its own.

@@ -1,6 +1,5 @@
 //! The ready file: how whoever started this process learns where it listens.
 
-use std::io::Write as _;
 use std::path::Path;
 
 use serde::Serialize;
@@ -18,15 +17,12 @@ pub struct Ready<'a> {
     pub model: &'a str,
 }
 
-/// Writes the file whole or not at all: a reader never sees a part of it.
-pub fn write(path: &Path, ready: &Ready<'_>) -> std::io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}.tmp", ready.pid));
-    let mut file = std::fs::File::create(&beside)?;
-    serde_json::to_writer(&mut file, ready)?;
-    file.write_all(b"\n")?;
-    file.sync_all()?;
-    std::fs::rename(&beside, path)
+/// Writes the file whole or not at all, for its owner alone: a reader never sees a part of it.
+pub fn write(path: &Path, ready: &Ready<'_>) -> anyhow::Result<()> {
+    let mut text = serde_json::to_vec(ready)?;
+    text.push(b'\n');
+    files::write_private(path, &text)?;
+    Ok(())
 }
 
 #[cfg(test)]

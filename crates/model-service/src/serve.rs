@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::args::Args;
 use crate::engine::Engine;
+use crate::http::guard::Guard;
 use crate::http::{self, Service};
 use crate::log_ring::LogRing;
 use crate::ready::{self, Ready};
@@ -75,6 +76,7 @@ fn service(args: &Args, logs: LogRing) -> anyhow::Result<Service> {
         lanes: http::work::Lanes::new()?,
         bodies: Arc::new(Semaphore::new(http::body::ROOM_UNITS)),
         stall_ms: args.stall_seconds.saturating_mul(1_000),
+        guard: Guard::read(args.callers.as_deref(), args.host)?,
         started: SystemClock.now().unix_seconds(),
         logs,
         prometheus: Box::new(move || recorder.render()),

@@ -74,6 +74,11 @@ pub struct DeployModelArgs {
     /// How instances are bought.
     #[serde(default)]
     pub market: Market,
+    /// SHA-256 digests of the credentials that the replicas' callers show, as bearer tokens. The cloud's own is added.
+    /// Others are refused by the replicas.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub caller_digests: Vec<Digest>,
     #[serde(flatten)]
     pub write: WriteArgs,
 }

@@ -1,5 +1,6 @@
 //! The section `[local]` of the configuration, and the price sheets of the default sites.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use domain::{GeoPoint, Market, Money, Problem, Resources};
@@ -13,6 +14,9 @@ pub struct LocalCloudConfig {
     pub root: PathBuf,
     /// The program that serves a model, with leading arguments when it needs any: `["nice", "-n5", "model-service"]`.
     pub command: Vec<String>,
+    /// Variables that instances find in their environment, beside `PATH` and `LANG`: nothing of this process's own is
+    /// passed on. `{ CUDA_VISIBLE_DEVICES = "0" }`
+    pub environment: BTreeMap<String, String>,
     /// Requests that an instance serves at one time.
     pub parallel: u32,
     /// Requests that may wait at an instance.
@@ -109,6 +113,7 @@ impl Default for LocalCloudConfig {
         Self {
             root: PathBuf::from("clouds/local"),
             command: vec!["model-service".to_owned()],
+            environment: BTreeMap::new(),
             parallel: 4,
             queue: 64,
             drain_seconds: 30,

@@ -6,6 +6,7 @@
 
 mod artifact;
 pub mod config;
+mod credential;
 mod describe;
 mod faults;
 mod outcome;
@@ -23,7 +24,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use domain::{Clock, Kind, Problem};
+use domain::{Clock, Kind, Problem, Secret};
 use parking_lot::Mutex;
 use rand::rngs::StdRng;
 use rand::{RngCore as _, SeedableRng as _};
@@ -37,6 +38,7 @@ pub use config::LocalCloudConfig;
 use config::SiteConfig;
 use pool::{Outage, Pool};
 use watch::World;
+use watch::probe::Asking;
 use watch::pulse::BEAT_EVERY;
 
 use crate::server::{CloudServer, ServerAccess};
@@ -107,8 +109,10 @@ pub struct LocalCloud {
     state: tokio::sync::Mutex<State>,
     world: World,
     artifacts: artifact::Artifacts,
+    /// What instances are shown.
+    credential: Secret,
     chance: Mutex<StdRng>,
-    wake: Notify,
+    wake: Arc<Notify>,
     stopping: AtomicBool,
     _lock: File,
 }
@@ -136,7 +140,10 @@ impl LocalCloud {
         config.root = config.root.canonicalize().map_err(unusable)?;
         files::private_folder(&config.root.join("instances"), &[])?;
         let lock = lock(&config).await?;
+        let credential = credential::read_or_make(&config.root)?;
         let state = State::read(&*store).await?;
+        let wake = Arc::new(Notify::new());
+        let artifacts = artifact::Artifacts::new(clock.clone(), wake.clone());
         let world = World::new(u64::from(config.silence_seconds) * 1_000);
         let chance = config.spot.seed.map_or_else(StdRng::from_os_rng, StdRng::seed_from_u64);
         Ok(Arc::new(Self {
@@ -145,9 +152,10 @@ impl LocalCloud {
             clock,
             state: tokio::sync::Mutex::new(state),
             world,
-            artifacts: artifact::Artifacts::default(),
+            artifacts,
+            credential,
             chance: Mutex::new(chance),
-            wake: Notify::new(),
+            wake,
             stopping: AtomicBool::new(false),
             _lock: lock,
         }))
@@ -234,7 +242,7 @@ impl LocalCloud {
         loop {
             // A proxy from the environment has no business between this machine and itself.
             match reqwest::Client::builder().no_proxy().build() {
-                Ok(http) => return watch::probe::ask_all(&self.world, &self.config.root, &http, shutdown).await,
+                Ok(http) => return watch::probe::ask_all(&self.asking(http), shutdown).await,
                 Err(error) => tracing::error!(cause = %error, "no http client for probes"),
             }
             tokio::select! {
@@ -242,6 +250,10 @@ impl LocalCloud {
                 _ = tries.tick() => {}
             }
         }
+    }
+
+    fn asking(&self, http: reqwest::Client) -> Asking<'_> {
+        Asking { world: &self.world, root: &self.config.root, credential: &self.credential, http }
     }
 
     /// Advances the clock of running time, and starts all judgement afresh when this process was absent.

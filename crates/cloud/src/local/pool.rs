@@ -20,6 +20,9 @@ pub(super) struct Pool {
     pub model: ModelRef,
     pub artifact: PathBuf,
     pub digest: Digest,
+    /// Digests of what its instances are shown by those whom they serve.
+    #[serde(default)]
+    pub caller_digests: Vec<Digest>,
     pub resources: Resources,
     pub market: Market,
     pub price_per_hour: Money,
@@ -167,6 +170,7 @@ pub(super) mod tests {
             model: "demo:1.0".parse().expect("a model"),
             artifact: PathBuf::new(),
             digest: "0".repeat(64).parse().expect("a digest"),
+            caller_digests: Vec::new(),
             resources: Resources { cpu_milli: 1, memory_bytes: 1, gpu: 0 },
             market: Market::OnDemand,
             price_per_hour: Money::ZERO,

@@ -14,11 +14,12 @@ use state::objects::{self, Versioned};
 use state::{Batch, Expect, Write};
 use tokio::time::Instant;
 
+use super::artifact::Checked;
 use super::plan::{Rules, Seen, Step, plan_slot};
 use super::pool::{Leaving, Pool, Slot};
 use super::process::owner::{self, Held, Owned};
 use super::process::{self, Launch, Process};
-use super::{LocalCloud, State, outcome};
+use super::{LocalCloud, State, credential, outcome};
 
 /// How many times a pass may go over one pool: end, renew, start.
 const ROUNDS: usize = 3;
@@ -126,17 +127,24 @@ impl LocalCloud {
         })
     }
 
+    /// Starts the instance of a slot, once it is known that its model file is the right one.
     fn start(&self, pool: &Pool, slot: &Slot) {
+        let model = match self.artifacts.open(&pool.artifact, &pool.digest) {
+            Checked::Right(model) => model,
+            Checked::Soon => return,
+            Checked::Wrong(problem) => {
+                tracing::error!(instance = %slot.instance, cause = %problem, "instance not started");
+                return self.world.failed(&slot.instance, problem.cause);
+            }
+        };
+        let own = credential::digest(&self.credential);
         let launch = Launch {
-            command: &self.config.command,
-            root: &self.config.root,
+            config: &self.config,
             instance: &slot.instance,
-            model: &pool.artifact,
+            model,
+            callers: pool.caller_digests.iter().chain([&own]).collect(),
             alias: pool.model.to_string(),
-            parallel: self.config.parallel,
-            queue: self.config.queue,
-            threads: pool.resources.cpu_milli.div_ceil(1_000).max(1),
-            drain_seconds: self.config.drain_seconds,
+            resources: pool.resources,
         };
         match launch.start() {
             Ok((child, process)) => {

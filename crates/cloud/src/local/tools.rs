@@ -62,6 +62,7 @@ impl Cloud for LocalCloud {
             model: args.model,
             artifact,
             digest: args.digest,
+            caller_digests: args.caller_digests,
             resources: args.resources,
             market: args.market,
             price_per_hour: price,

@@ -3,9 +3,11 @@
 // The functions that tests share fail like the tests themselves; seeds are printed.
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
+mod around;
 mod catalog;
 mod crash;
 mod faults;
+mod full_store;
 mod healing;
 mod host;
 mod kept_store;

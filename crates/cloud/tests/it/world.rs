@@ -188,6 +188,7 @@ pub fn deploy_args(folder: &Path, model: &str, region: &str, replicas: u32, toke
         replicas,
         resources: Resources { cpu_milli: 1_000, memory_bytes: 1 << 30, gpu: 0 },
         market: Market::OnDemand,
+        caller_digests: Vec::new(),
         write: write(token),
     }
 }

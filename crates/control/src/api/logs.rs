@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use domain::{Deployment, Kind, Problem, Replica};
+use domain::{Deployment, Kind, Problem, Replica, Secret};
 use futures_util::StreamExt as _;
 use state::objects::{get, list};
 
@@ -11,6 +11,7 @@ use super::answer::{Answered, list_of};
 use super::input::Parameters;
 use super::route::{Method, Route};
 use super::types::{ListOf, LogsQuery, ReplicaLogs};
+use crate::reconcilers::credential;
 use crate::registry::deployments::unknown;
 use crate::world::World;
 
@@ -38,7 +39,8 @@ async fn tail(
     if !(1..=TAIL.0).contains(&lines) {
         return Err(Problem::invalid(format!("tail is between 1 and {}", TAIL.0)).at("tail").into());
     }
-    get::<Deployment>(&*world.store, &name).await?.ok_or_else(|| unknown(&name))?;
+    let deployment = get::<Deployment>(&*world.store, &name).await?.ok_or_else(|| unknown(&name))?.value;
+    let shown = credential::find(&*world.store, &deployment.uid).await?;
     let replicas = list::<Replica>(&*world.store).await?.into_iter().map(|read| read.value);
     let of_deployment = replicas.filter(|replica| replica.deployment.as_str() == name);
     let asked: Vec<Replica> =
@@ -49,18 +51,18 @@ async fn tail(
         return Err(problem.next(format!("see 'mcp status --deployment {name}'")).at("replica").into());
     }
     let logs: Vec<ReplicaLogs> = futures_util::stream::iter(asked)
-        .map(|replica| logs_of(&world, replica, lines))
+        .map(|replica| logs_of(&world, replica, shown.as_ref(), lines))
         .buffered(ASKED_AT_ONCE)
         .collect()
         .await;
     Ok(list_of(logs))
 }
 
-async fn logs_of(world: &World, replica: Replica, tail: u32) -> ReplicaLogs {
+async fn logs_of(world: &World, replica: Replica, shown: Option<&Secret>, tail: u32) -> ReplicaLogs {
     let answer = if replica.url.is_empty() {
         Err(Problem::new(Kind::Unavailable, "the replica is still starting"))
     } else {
-        world.model_services.logs(&replica.url, tail).await
+        world.model_services.logs(&replica.url, shown, tail).await
     };
     let (lines, problem) = match answer {
         Ok(text) => (text.lines().map(str::to_owned).collect(), None),

@@ -3,13 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{Deployment, Money, Problem, Replica, ReplicaPhase, SiteRef};
+use domain::{Deployment, Money, Problem, Replica, ReplicaPhase, Secret, SiteRef};
 use futures_util::StreamExt as _;
 use state::objects::{get, list};
 
 use super::types::{AutoscalingView, DeploymentPhase, DeploymentView, ReplicaLoad, ReplicaView, SiteView};
 use crate::clouds::survey::CloudView;
 use crate::reconcilers::autoscale::stored::Scaling;
+use crate::reconcilers::credential;
 use crate::reconcilers::progress::Progress;
 use crate::world::World;
 
@@ -23,6 +24,7 @@ pub(super) async fn view(world: &World, deployment: &Deployment) -> Result<Deplo
     let all = list::<Replica>(&*world.store).await?.into_iter().map(|read| read.value);
     let found: Vec<Replica> = all.filter(|replica| replica.deployment == deployment.name).collect();
     let leaving = progress.victims();
+    let shown = credential::find(&*world.store, &deployment.uid).await?;
     let asked: Vec<(Replica, bool)> = found
         .into_iter()
         .map(|replica| {
@@ -31,7 +33,7 @@ pub(super) async fn view(world: &World, deployment: &Deployment) -> Result<Deplo
         })
         .collect();
     let replicas: Vec<(SiteRef, ReplicaView)> = futures_util::stream::iter(asked)
-        .map(|(replica, leaves)| replica_view(world, replica, leaves))
+        .map(|(replica, leaves)| replica_view(world, replica, shown.as_ref(), leaves))
         .buffered(ASKED_AT_ONCE)
         .collect()
         .await;
@@ -90,9 +92,14 @@ fn phase(deployment: &Deployment, progress: &Progress, as_wanted: bool) -> Deplo
     }
 }
 
-async fn replica_view(world: &World, replica: Replica, leaving: bool) -> (SiteRef, ReplicaView) {
+async fn replica_view(
+    world: &World,
+    replica: Replica,
+    shown: Option<&Secret>,
+    leaving: bool,
+) -> (SiteRef, ReplicaView) {
     let answers = matches!(replica.phase, ReplicaPhase::Ready | ReplicaPhase::Draining) && !replica.url.is_empty();
-    let health = if answers { world.model_services.health(&replica.url, world.clock.now()).await } else { None };
+    let health = if answers { world.model_services.health(&replica.url, shown, world.clock.now()).await } else { None };
     let load = health.map(|health| ReplicaLoad {
         running: health.running,
         waiting: health.waiting,

@@ -26,6 +26,8 @@ pub(crate) struct Order<'a> {
     pub model: &'a Model,
     pub resources: Resources,
     pub control_plane: &'a str,
+    /// Digest of what its replicas are shown.
+    pub caller: Digest,
 }
 
 /// The name of a deployment's pools: one in each region at most.
@@ -74,6 +76,7 @@ fn deploy_args(order: &Order<'_>, action: &Action) -> DeployModelArgs {
         replicas: action.size,
         resources: order.resources,
         market: order.deployment.market,
+        caller_digests: vec![order.caller.clone()],
         write: write_args(order, action, "deploy_model"),
     }
 }

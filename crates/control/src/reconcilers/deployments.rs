@@ -14,6 +14,7 @@ use state::{Batch, Expect, Fence};
 use super::Reconciler;
 use super::autoscale::stored::{Learned, Scaling};
 use super::calls::{Order, call, pool_name};
+use super::credential::{self, ReplicaCredential};
 use super::decide::{Action, Decision, Situation, decide};
 use super::progress::Progress;
 use super::routing::Routing;
@@ -148,7 +149,9 @@ async fn perform(run: &Run<'_>, deployment: &Deployment, action: &Action) -> Res
         run.wish.environments.get(deployment.environment.as_str()).ok_or_else(|| missing("the environment"))?;
     let memory = need::memory(&run.world.config, model, environment);
     let resources = need::resources(environment, memory.as_ref());
-    let order = Order { deployment, model, resources, control_plane: &run.control_plane };
+    // Not made or not read, nothing was sent either: the call is made again in the next run.
+    let caller = credential::ensure(run.world, run.fence, &deployment.uid).await.map_err(WriteError::Unknown)?.digest();
+    let order = Order { deployment, model, resources, control_plane: &run.control_plane, caller };
     call(&**port, &order, action).await
 }
 
@@ -256,6 +259,7 @@ async fn finish(run: &Run<'_>, read: &Versioned<Deployment>, now: Timestamp) -> 
         .with(delete::<Progress>(&deployment.uid, Expect::Any))
         .with(delete::<Scaling>(&deployment.uid, Expect::Any))
         .with(delete::<Learned>(&deployment.uid, Expect::Any))
+        .with(delete::<ReplicaCredential>(&deployment.uid, Expect::Any))
         .with(record(&deployment.name, &Event { at: now, what: "deleted".to_owned(), why })?);
     run.world.store.commit(batch).await?;
     Ok(())

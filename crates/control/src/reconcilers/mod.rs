@@ -6,6 +6,7 @@
 
 pub mod autoscale;
 pub(crate) mod calls;
+pub(crate) mod credential;
 pub mod decide;
 pub(crate) mod deployments;
 pub(crate) mod leadership;

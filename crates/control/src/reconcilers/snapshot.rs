@@ -13,6 +13,7 @@ use state::{Batch, Expect, Fence, Store, StoreError};
 
 use super::Reconciler;
 use super::autoscale::stored::Scaling;
+use super::credential::ReplicaCredential;
 use super::progress::Progress;
 use crate::registry::keys::ApiKey;
 use crate::world::World;
@@ -56,6 +57,8 @@ pub struct Inputs {
     pub scalings: Vec<Scaling>,
     /// Keys with what they may do.
     pub keys: Vec<ApiKey>,
+    /// What the replicas of deployments are shown.
+    pub credentials: Vec<ReplicaCredential>,
     /// Where sites are, as far as known.
     pub locations: BTreeMap<SiteRef, GeoPoint>,
 }
@@ -69,6 +72,7 @@ impl Inputs {
             progress: values(store).await?,
             scalings: values(store).await?,
             keys: values(store).await?,
+            credentials: values(store).await?,
             locations,
         })
     }
@@ -127,22 +131,24 @@ fn serves(route: &ModelRoute) -> bool {
 
 fn route_of(inputs: &Inputs, model: &Model) -> ModelRoute {
     let leaving: BTreeSet<&str> = inputs.progress.iter().flat_map(Progress::victims).collect();
-    let deployments: BTreeMap<_, _> = inputs.deployments.iter().map(|d| (&d.name, d.deleting)).collect();
+    let deployments: BTreeMap<_, _> = inputs.deployments.iter().map(|d| (&d.name, d)).collect();
     let replicas = inputs
         .replicas
         .iter()
         .filter(|replica| replica.model == model.reference && !replica.url.is_empty())
         .filter(|replica| matches!(replica.phase, ReplicaPhase::Ready | ReplicaPhase::Draining))
         .filter_map(|replica| {
-            let deleting = deployments.get(&replica.deployment)?;
+            let deployment = deployments.get(&replica.deployment)?;
+            let credential = inputs.credentials.iter().find(|known| known.uid == deployment.uid);
             let draining =
-                *deleting || replica.phase == ReplicaPhase::Draining || leaving.contains(replica.id.as_str());
+                deployment.deleting || replica.phase == ReplicaPhase::Draining || leaving.contains(replica.id.as_str());
             Some(ReplicaRoute {
                 id: replica.id.clone(),
                 deployment: replica.deployment.clone(),
                 site: replica.site.clone(),
                 location: inputs.locations.get(&replica.site).copied(),
                 url: replica.url.clone(),
+                credential: credential.map(|known| known.credential.clone()),
                 draining,
                 price_per_hour: replica.price_per_hour,
             })

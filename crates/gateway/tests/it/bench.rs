@@ -72,6 +72,7 @@ pub fn replica(id: &str, url: &str) -> ReplicaRoute {
         site: "local/us-east".parse().expect("a site"),
         location: None,
         url: url.to_owned(),
+        credential: None,
         draining: false,
         price_per_hour: Money::ZERO,
     }

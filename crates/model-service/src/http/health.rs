@@ -52,6 +52,19 @@ pub struct Health {
     context_tokens: u32,
 }
 
+/// What those learn who may not ask for more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Bare {
+    status: Status,
+}
+
+/// Says whether requests are taken, and nothing else.
+pub fn bare(service: &Service) -> (StatusCode, Json<Bare>) {
+    let status = of(service).status;
+    let code = if status == Status::Ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (code, Json(Bare { status }))
+}
+
 /// Says how it goes: 200 when requests are taken, 503 otherwise, with the same body.
 pub async fn handle(State(service): State<Arc<Service>>) -> (StatusCode, Json<Health>) {
     let health = of(&service);

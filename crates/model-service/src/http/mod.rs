@@ -6,6 +6,7 @@ pub mod chat;
 pub mod completions;
 pub mod embeddings;
 pub mod error;
+pub mod guard;
 pub mod health;
 pub mod logs;
 pub mod metrics;
@@ -17,8 +18,8 @@ pub mod work;
 
 use std::sync::{Arc, OnceLock};
 
-use axum::Router;
 use axum::routing::{get, post};
+use axum::{Router, middleware};
 use domain::{Clock as _, SystemClock};
 use tokio::sync::Semaphore;
 
@@ -26,6 +27,7 @@ use crate::engine::Engine;
 use crate::log_ring::LogRing;
 use answer::Head;
 use error::ApiError;
+use guard::Guard;
 use work::Lanes;
 
 /// What every endpoint can see.
@@ -40,6 +42,8 @@ pub struct Service {
     pub queue: usize,
     /// How many milliseconds the engine may make no step while it has work.
     pub stall_ms: u64,
+    /// Who may ask.
+    pub guard: Guard,
     /// When the service started, in seconds since the Unix epoch.
     pub started: i64,
     /// The last lines of the log.
@@ -93,5 +97,6 @@ pub fn router(service: Arc<Service>) -> Router {
         .route("/logs", get(logs::handle))
         .fallback(|| async { ApiError::no_route() })
         .method_not_allowed_fallback(|| async { ApiError::wrong_method() })
+        .layer(middleware::from_fn_with_state(Arc::clone(&service), guard::check))
         .with_state(service)
 }

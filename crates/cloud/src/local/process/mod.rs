@@ -2,14 +2,18 @@
 
 pub(super) mod owner;
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use domain::{Digest, Resources};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
+
+use super::config::LocalCloudConfig;
 
 /// The tag that names an instance on its command line.
 const INSTANCE_TAG: &str = "--instance-id";
@@ -66,47 +70,60 @@ fn read_stat(pid: i32) -> Option<(char, i32, u64)> {
 
 /// What an instance is started with.
 pub(super) struct Launch<'a> {
-    pub command: &'a [String],
-    pub root: &'a Path,
+    pub config: &'a LocalCloudConfig,
     pub instance: &'a str,
-    pub model: &'a Path,
+    /// The model file: what was checked is what is loaded.
+    pub model: File,
+    /// Digests of what it is shown by those whom it serves.
+    pub callers: Vec<&'a Digest>,
     pub alias: String,
-    pub parallel: u32,
-    pub queue: u32,
-    pub threads: u32,
-    pub drain_seconds: u32,
+    pub resources: Resources,
 }
 
 impl Launch<'_> {
-    /// Starts the process in a group of its own, so that a Ctrl-C meant for its parent does not reach it. Its standard
-    /// error is the instance's log, by which it is known as ours.
-    pub fn start(&self) -> io::Result<(Child, Option<Process>)> {
-        let folder = folder(self.root, self.instance);
-        let [program, leading @ ..] = self.command else {
+    /// Starts the process in a group of its own, so that a Ctrl-C meant for its parent does not reach it, with nothing of
+    /// its parent's environment. Its standard input is the model file; its standard error is the instance's log, by which
+    /// it is known as ours.
+    pub fn start(self) -> io::Result<(Child, Option<Process>)> {
+        let folder = folder(&self.config.root, self.instance);
+        let [program, leading @ ..] = &self.config.command[..] else {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "no program serves models"));
         };
         let log = owner::claim(&folder)?;
-        let child = Command::new(program)
-            .args(leading)
-            .arg("--model")
-            .arg(self.model)
-            .args(["--alias", &self.alias, "--host", "127.0.0.1", "--port", "0"])
-            .args(["--parallel", &self.parallel.to_string(), "--queue", &self.queue.to_string()])
-            .args(["--threads", &self.threads.to_string()])
-            .args(["--drain-seconds", &self.drain_seconds.to_string()])
-            .args([INSTANCE_TAG, self.instance, ROOT_TAG])
-            .arg(self.root)
-            .arg("--ready-file")
-            .arg(folder.join("ready.json"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .process_group(0)
-            .spawn()?;
+        let callers: String = self.callers.iter().map(|digest| format!("{digest}\n")).collect();
+        files::write_private(&folder.join("callers"), callers.as_bytes()).map_err(io::Error::other)?;
+        let mut command = Command::new(program);
+        command.args(leading).args(self.arguments()).arg("--ready-file").arg(folder.join("ready.json"));
+        command.arg("--callers").arg(folder.join("callers"));
+        command.env_clear().envs(ENVIRONMENT).envs(&self.config.environment);
+        let child = command.stdin(self.model).stdout(Stdio::null()).stderr(log).process_group(0).spawn()?;
         let process = i32::try_from(child.id()).ok().and_then(Process::observe);
         Ok((child, process))
     }
+
+    fn arguments(&self) -> Vec<OsString> {
+        let threads = self.resources.cpu_milli.div_ceil(1_000).max(1);
+        let said = [
+            ("--model", MODEL.to_owned()),
+            ("--alias", self.alias.clone()),
+            ("--host", "127.0.0.1".to_owned()),
+            ("--port", "0".to_owned()),
+            ("--parallel", self.config.parallel.to_string()),
+            ("--queue", self.config.queue.to_string()),
+            ("--threads", threads.to_string()),
+            ("--drain-seconds", self.config.drain_seconds.to_string()),
+            ("--confine-memory-bytes", self.resources.memory_bytes.to_string()),
+            (INSTANCE_TAG, self.instance.to_owned()),
+        ];
+        let said = said.into_iter().flat_map(|(name, value)| [OsString::from(name), value.into()]);
+        said.chain([ROOT_TAG.into(), self.config.root.clone().into()]).collect()
+    }
 }
+
+/// The model file as the process sees it.
+const MODEL: &str = "/proc/self/fd/0";
+/// All that every instance finds in its environment. What else it needs, the configuration names.
+const ENVIRONMENT: [(&str, &str); 2] = [("PATH", "/usr/local/bin:/usr/bin:/bin"), ("LANG", "C.UTF-8")];
 
 /// The folder of an instance. It exists from just before the instance's start.
 pub(super) fn folder(root: &Path, instance: &str) -> PathBuf {

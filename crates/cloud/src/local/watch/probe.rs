@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use domain::Secret;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use serde::Deserialize;
@@ -34,8 +35,16 @@ struct Health {
     steps: Option<u64>,
 }
 
+/// Who is asked, where they are found, and what they are shown.
+pub(in super::super) struct Asking<'a> {
+    pub world: &'a World,
+    pub root: &'a Path,
+    pub credential: &'a Secret,
+    pub http: reqwest::Client,
+}
+
 /// Asks all instances, again and again, until `shutdown`. One that is slow to answer delays no other.
-pub(in super::super) async fn ask_all(world: &World, root: &Path, http: &reqwest::Client, shutdown: CancellationToken) {
+pub(in super::super) async fn ask_all(asking: &Asking<'_>, shutdown: CancellationToken) {
     let mut rounds = tokio::time::interval(ROUND_EVERY);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut asked = FuturesUnordered::new();
@@ -44,19 +53,20 @@ pub(in super::super) async fn ask_all(world: &World, root: &Path, http: &reqwest
             () = shutdown.cancelled() => return,
             Some(()) = asked.next(), if !asked.is_empty() => {}
             _ = rounds.tick() => {
-                let questions = world.questions(AT_ONCE.saturating_sub(asked.len()));
-                asked.extend(questions.into_iter().map(|question| ask(world, root, http, question)));
+                let questions = asking.world.questions(AT_ONCE.saturating_sub(asked.len()));
+                asked.extend(questions.into_iter().map(|question| ask(asking, question)));
             }
         }
     }
 }
 
-async fn ask(world: &World, root: &Path, http: &reqwest::Client, question: Question) {
+async fn ask(asking: &Asking<'_>, question: Question) {
+    let world = asking.world;
     let instance = &question.instance;
     let url = match question.url {
         Some(url) => url,
         None => {
-            let Some(url) = read_url(root, instance).await else {
+            let Some(url) = read_url(asking.root, instance).await else {
                 return world.answered(instance, Answer::NotThere);
             };
             world.listens(instance, url.clone());
@@ -64,7 +74,7 @@ async fn ask(world: &World, root: &Path, http: &reqwest::Client, question: Quest
         }
     };
     let begun = world.pulse.now();
-    let answer = timeout(question.patience, fetch_health(http, &url, instance)).await;
+    let answer = timeout(question.patience, fetch_health(asking, &url, instance)).await;
     let answer = answer.unwrap_or_else(|_| {
         // Nine tenths: the clock of running time moves in steps.
         let waited_ms = u128::from(world.pulse.now().since(begun));
@@ -79,8 +89,9 @@ async fn read_url(root: &Path, instance: &str) -> Option<String> {
     (ready.instance_id == instance).then(|| format!("http://127.0.0.1:{}", ready.port))
 }
 
-async fn fetch_health(http: &reqwest::Client, url: &str, instance: &str) -> Answer {
-    let Ok(mut response) = http.get(format!("{url}/health")).send().await else { return Answer::None };
+async fn fetch_health(asking: &Asking<'_>, url: &str, instance: &str) -> Answer {
+    let request = asking.http.get(format!("{url}/health")).bearer_auth(asking.credential.reveal());
+    let Ok(mut response) = request.send().await else { return Answer::None };
     let serves = response.status().is_success();
     let mut body = Vec::new();
     while let Ok(Some(piece)) = response.chunk().await {

@@ -33,6 +33,7 @@ fn snapshot(upstream: u16) -> anyhow::Result<RoutingSnapshot> {
         site: "local/bench".parse()?,
         location: None,
         url: format!("http://127.0.0.1:{upstream}"),
+        credential: None,
         draining: false,
         price_per_hour: Money::from_dollars(0.085),
     };
