@@ -7,6 +7,7 @@ mod errors;
 mod forms;
 mod generation;
 mod gguf;
+mod guard;
 mod hostile;
 mod life;
 mod service;
