@@ -75,7 +75,8 @@ impl Args {
     pub fn confinement(&self) -> Option<Confinement<'_>> {
         let memory_bytes = self.confine_memory_bytes?;
         let folder = own_folder(self.ready_file.as_ref());
-        Some(Confinement { memory_bytes, folder, model: &self.model, gpu: self.gpu_layers > 0 })
+        let reads = [Some(&self.model), self.callers.as_ref()].into_iter().flatten().map(PathBuf::as_path).collect();
+        Some(Confinement { memory_bytes, folder, reads, gpu: self.gpu_layers > 0 })
     }
 
     /// The engine's part.

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, PathBeneath, PathFd, RulesetAttr as _,
-    RulesetCreatedAttr as _, RulesetStatus, Scope, path_beneath_rules,
+    ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, RulesetAttr as _, RulesetCreatedAttr as _,
+    RulesetStatus, Scope, path_beneath_rules,
 };
 use nix::libc;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -82,8 +82,8 @@ pub struct Confinement<'a> {
     pub memory_bytes: u64,
     /// The folder that it writes to.
     pub folder: Option<&'a Path>,
-    /// The model file.
-    pub model: &'a Path,
+    /// The files that it reads: the model, and what it was told in a file.
+    pub reads: Vec<&'a Path>,
     /// Whether it computes on a GPU, whose driver maps more memory than it takes and talks to devices.
     pub gpu: bool,
 }
@@ -161,7 +161,7 @@ fn landlock(confinement: &Confinement<'_>) -> anyhow::Result<Option<&'static str
         .scope(Scope::from_all(NEWEST))?
         .create()?
         .add_rules(path_beneath_rules(READ, read))?
-        .add_rule(PathBeneath::new(PathFd::new(confinement.model)?, AccessFs::ReadFile))?
+        .add_rules(path_beneath_rules(&confinement.reads, AccessFs::ReadFile))?
         .add_rules(path_beneath_rules(confinement.folder, AccessFs::from_all(NEWEST)))?;
     let devices = if confinement.gpu { &READ_AND_WRITE_WITH_GPU[..] } else { &[] };
     let gpu = read | AccessFs::WriteFile | AccessFs::IoctlDev | AccessFs::Execute;
@@ -190,6 +190,7 @@ pub fn own_folder(ready_file: Option<&PathBuf>) -> Option<&Path> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
     use std::process::{Command, Stdio};
 
     use super::*;
@@ -205,8 +206,9 @@ mod tests {
         let (folder, model, secret) = (Path::new(folder), Path::new(model), Path::new(secret));
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("bound");
-        let confined = confine(&Confinement { memory_bytes: MEMORY_BYTES, folder: Some(folder), model, gpu: false });
-        eprintln!("{confined:?}");
+        let confined =
+            confine(&Confinement { memory_bytes: MEMORY_BYTES, folder: Some(folder), reads: vec![model], gpu: false });
+        writeln!(std::io::stderr(), "{confined:?}").expect("told");
         // The parts that every kernel has.
         assert_eq!(getrlimit(Resource::RLIMIT_CORE).expect("a limit").0, 0);
         assert!(Vec::<u8>::new().try_reserve_exact(4 << 30).is_err(), "memory is limited");

@@ -45,6 +45,7 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     };
+    // The last line is what whoever started this process shows as the reason.
     telemetry::log::flush();
     code
 }
