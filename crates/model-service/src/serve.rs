@@ -76,7 +76,7 @@ fn service(args: &Args, logs: LogRing) -> anyhow::Result<Service> {
         lanes: http::work::Lanes::new()?,
         bodies: Arc::new(Semaphore::new(http::body::ROOM_UNITS)),
         stall_ms: args.stall_seconds.saturating_mul(1_000),
-        guard: Guard::read(args.callers.as_deref(), args.host)?,
+        guard: Guard::read(args.callers.as_deref())?,
         started: SystemClock.now().unix_seconds(),
         logs,
         prometheus: Box::new(move || recorder.render()),

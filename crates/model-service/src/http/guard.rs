@@ -1,10 +1,9 @@
-//! Who may ask: on every path before anything else, the `Host` that a request names and the credential that it shows.
+//! Who may ask: on every path before anything else, the credential that a request shows.
 //!
 //! A service is meant for the gateway, the control plane and the cloud that started it. Each of them has a credential, and
 //! the service is told only the SHA-256 digests of these, in a file that nobody else can read. Without such a file, as
 //! when somebody starts the service by hand, everybody on the machine is served.
 
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,7 +14,6 @@ use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use domain::{Digest, Kind, Problem};
-use listener::Hosts;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
@@ -32,29 +30,19 @@ const CREDENTIAL_BYTES_MAX: usize = 1_024;
 pub struct Guard {
     /// Digests of the credentials; nothing when everybody may ask.
     callers: Option<Vec<Digest>>,
-    /// By which names the service may be called.
-    hosts: Hosts,
 }
 
 impl Guard {
     /// Reads the file of digests, one `sha256:` or bare digest a line.
-    pub fn read(callers: Option<&Path>, listens_on: IpAddr) -> anyhow::Result<Self> {
-        let hosts = Hosts::for_listener(listens_on, &[]);
+    pub fn read(callers: Option<&Path>) -> anyhow::Result<Self> {
         let Some(path) = callers else {
             tracing::warn!("no --callers: everybody who reaches this port is served");
-            return Ok(Self { callers: None, hosts });
+            return Ok(Self { callers: None });
         };
         let text = files::read_private(path, FILE_BYTES_MAX)?
             .with_context(|| format!("the file of callers {} is not there", path.display()))?;
         let digests = parse(&text).with_context(|| format!("in the file of callers {}", path.display()))?;
-        Ok(Self { callers: Some(digests), hosts })
-    }
-
-    /// Whether a request is meant for this service: a page in a browser that was led here by its own name is not.
-    fn is_host(&self, headers: &HeaderMap) -> bool {
-        let mut hosts = headers.get_all(header::HOST).iter();
-        let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
-        host.to_str().is_ok_and(|host| self.hosts.allow(host))
+        Ok(Self { callers: Some(digests) })
     }
 
     /// Whether a request shows the credential of a caller. All digests are compared, each in constant time.
@@ -81,14 +69,9 @@ fn parse(text: &str) -> anyhow::Result<Vec<Digest>> {
     Ok(digests)
 }
 
-/// Lets a request pass that is for this service and from one of its callers. Others learn from `/health` whether it
+/// Lets a request pass that is from one of the service's callers. Others learn from `/health` whether it
 /// serves, and nothing else.
 pub async fn check(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
-    if !service.guard.is_host(request.headers()) {
-        let problem = Problem::new(Kind::Forbidden, "the Host of the request is not this service")
-            .next("name the address that the service listens on");
-        return ApiError::from(problem).into_response();
-    }
     if service.guard.is_caller(request.headers()) {
         return next.run(request).await;
     }
@@ -111,28 +94,10 @@ mod tests {
         values.iter().map(|value| (name.clone(), HeaderValue::from_str(value).expect("a value"))).collect()
     }
 
-    fn guard(callers: Option<Vec<Digest>>) -> Guard {
-        Guard { callers, hosts: Hosts::LoopbackAnd(Vec::new()) }
-    }
-
-    #[test]
-    fn a_request_names_one_host_which_is_this_one() {
-        for (hosts, wanted) in [
-            (&["127.0.0.1:8100"][..], true),
-            (&["localhost"], true),
-            (&["evil.example"], false),
-            (&["127.0.0.1.evil.example:8100"], false),
-            (&["localhost", "localhost"], false),
-            (&[], false),
-        ] {
-            assert_eq!(guard(None).is_host(&headers(header::HOST, hosts)), wanted, "{hosts:?}");
-        }
-    }
-
     #[test]
     fn a_caller_shows_a_credential_whose_digest_is_known() {
         let digest = |text: &str| Digest::from_sha256(&Sha256::digest(text).into());
-        let known = guard(Some(vec![digest("one"), digest("other")]));
+        let known = Guard { callers: Some(vec![digest("one"), digest("other")]) };
         for (shown, wanted) in [
             ("Bearer one", true),
             ("bearer other", true),
@@ -146,7 +111,7 @@ mod tests {
             assert_eq!(known.is_caller(&headers(header::AUTHORIZATION, &[shown])), wanted, "{shown:?}");
         }
         assert!(!known.is_caller(&HeaderMap::new()));
-        assert!(guard(None).is_caller(&HeaderMap::new()), "without a file everybody is served");
+        assert!(Guard { callers: None }.is_caller(&HeaderMap::new()), "without a file everybody is served");
     }
 
     #[test]
