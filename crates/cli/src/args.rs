@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::command::{
     chat, completions, config, delete, deploy, down, environment, explain, key, logs, model, scale, serve, status,
-    tool, up,
+    token, tool, up,
 };
 use crate::output::Format;
 
@@ -67,6 +67,9 @@ pub enum Command {
     /// Look after the keys that the gateway accepts.
     #[command(subcommand)]
     Key(key::Command),
+    /// Look after the tokens of this installation.
+    #[command(subcommand)]
+    Token(token::Command),
     /// Show or check the configuration.
     #[command(subcommand)]
     Config(config::Command),
@@ -116,6 +119,14 @@ mod tests {
             "mcp down",
             "mcp doctor",
             "mcp key create",
+            "mcp key create --name app --expires 30d",
+            "mcp key list",
+            "mcp key expire key-0123456789ab --in 12h",
+            "mcp key rotate key-0123456789ab --grace 1h",
+            "mcp key revoke key-0123456789ab",
+            "mcp key delete key-0123456789ab",
+            "mcp token rotate",
+            "mcp tool list",
             "mcp config show",
             "mcp config check",
             "mcp completion bash",

@@ -31,8 +31,9 @@ pub struct Ready {
     pub gateway: String,
     /// Base URL of the control plane's REST API.
     pub control: String,
-    /// The user's key.
-    pub key: String,
+    /// The user's key, when it was made now; it is shown this once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// A model that answers, if one does.
     pub model: Option<String>,
     /// Whether everything that is deployed was ready in time. What is ready serves either way.
@@ -61,7 +62,7 @@ async fn steps(context: &Context, with_demo: bool, wait: Duration, phases: &mut 
     phases.next();
     let running = until_serving(context).await?;
     let rest = context.rest()?;
-    let key = user_key(context, &rest).await?;
+    let (key, is_new) = user_key(context, &rest).await?;
     phases.next();
     let marker = context.data_dir.root().join("demo.deployed");
     if with_demo && !marker.exists() {
@@ -80,7 +81,13 @@ async fn steps(context: &Context, with_demo: bool, wait: Duration, phases: &mut 
         .find(|view| view.replicas_ready > 0)
         .map(|view| view.model.name.to_string());
     let url = |address| format!("http://{address}");
-    Ok(Ready { gateway: url(running.listen.gateway), control: url(running.listen.control), key, model, complete })
+    Ok(Ready {
+        gateway: url(running.listen.gateway),
+        control: url(running.listen.control),
+        key: is_new.then_some(key),
+        model,
+        complete,
+    })
 }
 
 async fn until_serving(context: &Context) -> Result<running::Running, Problem> {
@@ -92,15 +99,16 @@ async fn until_serving(context: &Context) -> Result<running::Running, Problem> {
     }
 }
 
-/// The key of this machine's user: made once, kept in a file that only the user can read.
-async fn user_key(context: &Context, rest: &Rest) -> Result<String, Problem> {
+/// The key of this machine's user, which `mcp chat` shows: made once, kept in a file that only the user can read, and
+/// told when it is made.
+async fn user_key(context: &Context, rest: &Rest) -> Result<(String, bool), Problem> {
     if let Some(key) = secret_file::read(&context.data_dir.user_key())? {
-        return Ok(key);
+        return Ok((key, false));
     }
     let request = CreateKey { name: "user".to_owned(), models: Vec::new(), expires_in_seconds: None };
     let created: KeyCreated = rest.post("/v1/keys", &request).await?;
     secret_file::write(&context.data_dir.user_key(), &created.secret)?;
-    Ok(created.secret)
+    Ok((created.secret, true))
 }
 
 /// Registers the demo model and wants one replica a site. What exists already is left as it is.
@@ -149,15 +157,8 @@ fn write_demo(context: &Context) -> Result<PathBuf, Problem> {
     let path = context.data_dir.models().join(format!("{DEMO_NAME}-{DEMO_VERSION}.gguf"));
     let same = std::fs::read(&path).is_ok_and(|bytes| bytes == DEMO_GGUF);
     if !same {
-        let fresh = path.with_extension("new");
-        std::fs::create_dir_all(context.data_dir.models())
-            .and_then(|()| std::fs::write(&fresh, DEMO_GGUF))
-            .and_then(|()| std::fs::rename(&fresh, &path))
-            .map_err(|e| {
-                // Nothing half-written stays behind; the first error is the one to tell.
-                let _ = std::fs::remove_file(&fresh);
-                secret_file::file_problem(&path, &e)
-            })?;
+        files::private_folder(&context.data_dir.models(), &[])?;
+        files::write_private(&path, DEMO_GGUF)?;
     }
     Ok(path)
 }
@@ -176,15 +177,15 @@ fn live_of(view: &DeploymentView) -> u32 {
 /// What the gateway says of itself.
 #[derive(Debug, Deserialize)]
 struct GatewayHealth {
-    replicas_up: u32,
+    replicas_up: Option<u32>,
 }
 
 /// Replicas that the gateway sends requests to; none while it does not answer.
 async fn routed(gateway: SocketAddr, key: &str) -> u32 {
-    // Without a key it tells nothing of replicas.
+    // Without a key that it knows it tells nothing of replicas. One that was revoked must not hold anything up.
     let asked = reqwest::Client::new().get(format!("http://{gateway}/health")).bearer_auth(key).send();
     let Ok(response) = asked.await else { return 0 };
-    response.json::<GatewayHealth>().await.map_or(0, |health| health.replicas_up)
+    response.json::<GatewayHealth>().await.map_or(0, |health| health.replicas_up.unwrap_or(u32::MAX))
 }
 
 async fn until_ready(rest: &Rest, (gateway, key): (SocketAddr, &str), phases: &Phases) -> Result<(), Problem> {

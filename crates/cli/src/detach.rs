@@ -35,10 +35,10 @@ pub async fn spawn(context: &Context, wait: Duration) -> Result<(), Problem> {
 }
 
 fn start(context: &Context) -> Result<Child, Problem> {
-    let log = log_file::open(&context.data_dir)?;
+    let log = log_file::open(&context.data_dir)?.file().map_err(|e| Problem::internal(format!("own log: {e}")))?;
     let program = std::env::current_exe().map_err(|e| Problem::internal(format!("own program: {e}")))?;
     let mut command = Command::new(program);
-    command.arg("serve").arg("--data-dir").arg(context.data_dir.root()).args(config_arguments(context));
+    command.args(["serve", "--log-to-file", "--data-dir"]).arg(context.data_dir.root()).args(config_arguments(context));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).process_group(0);
     command.spawn().map_err(|e| Problem::internal(format!("mcp serve cannot start: {e}")))
 }

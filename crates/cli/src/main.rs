@@ -5,6 +5,7 @@ mod command;
 mod config;
 mod demo;
 mod detach;
+mod lifetime;
 mod log_file;
 mod output;
 mod paths;
@@ -27,7 +28,9 @@ fn main() -> ExitCode {
         Err(error) => return misused(&error),
     };
     let format = args.output;
-    match run(args) {
+    let outcome = run(args);
+    telemetry::log::flush();
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
             output::fail(format, &problem);

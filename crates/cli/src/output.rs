@@ -4,6 +4,7 @@ use std::io::{IsTerminal as _, Write as _};
 
 use clap::ValueEnum;
 use domain::Problem;
+use domain::text::{json_escaped, printable, printable_lines};
 use owo_colors::OwoColorize as _;
 use serde::Serialize;
 
@@ -42,20 +43,25 @@ impl Output {
     }
 }
 
-/// One line of data.
+/// One line of data, or several. Of what could steer a terminal only colours and line ends are left, whoever wrote it.
 pub fn line(text: &str) -> Result<(), Problem> {
-    written(writeln!(anstream::stdout(), "{}", text.trim_end_matches('\n')))
+    written(writeln!(anstream::stdout(), "{}", colours_alone(text.trim_end_matches('\n'))))
 }
 
-/// Data without a line's end, written at once.
+/// Data without a line's end, written at once, under the same rule.
 pub fn piece(text: &str) -> Result<(), Problem> {
+    raw(&colours_alone(text))
+}
+
+/// The same without any rule: for what moves the cursor on purpose.
+pub fn raw(text: &str) -> Result<(), Problem> {
     let mut stdout = anstream::stdout();
     written(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
 }
 
 fn json<T: Serialize>(value: &T) -> Result<(), Problem> {
     let text = serde_json::to_string_pretty(value).map_err(|e| Problem::internal(e.to_string()))?;
-    line(&text)
+    line(&json_escaped(&text))
 }
 
 fn written(result: std::io::Result<()>) -> Result<(), Problem> {
@@ -71,8 +77,8 @@ pub fn fail(format: Format, problem: &Problem) {
     let mut stderr = anstream::stderr();
     let written = match format {
         Format::Json => {
-            let body = serde_json::json!({ "error": problem });
-            writeln!(stderr, "{body}")
+            let body = serde_json::json!({ "error": problem }).to_string();
+            writeln!(stderr, "{}", json_escaped(&body))
         }
         Format::Table => {
             let field = problem.field.as_ref().map_or_else(String::new, |field| format!(" ({field})"));
@@ -97,7 +103,25 @@ pub fn is_json_wanted(arguments: impl IntoIterator<Item = String>, variable: Opt
     given.or(variable) == Some("json")
 }
 
-/// A plain table: a header and rows, without borders.
+/// The text with every escape sequence escaped that does not set a colour.
+#[must_use]
+pub fn colours_alone(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut parts = text.split('\x1b');
+    shown.push_str(&printable_lines(parts.next().unwrap_or_default(), usize::MAX));
+    for part in parts {
+        let end = part.find(|c: char| !matches!(c, '[' | '0'..='9' | ';'));
+        let is_colour = part.starts_with('[') && end.is_some_and(|end| part[end..].starts_with('m'));
+        shown.push_str(if is_colour { "\x1b" } else { r"\u{1b}" });
+        shown.push_str(&printable_lines(part, usize::MAX));
+    }
+    shown
+}
+
+/// Longest cell of a table, in characters.
+const CELL_MAX_CHARS: usize = 1_000;
+
+/// A plain table: a header and rows, without borders. Cells show what comes from outside on one line.
 #[must_use]
 pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let mut table = comfy_table::Table::new();
@@ -106,7 +130,7 @@ pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [
         column.set_padding((0, 2));
     }
     for row in rows {
-        table.add_row(row);
+        table.add_row(row.iter().map(|cell| printable(cell, CELL_MAX_CHARS)));
     }
     table.to_string().lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
@@ -145,6 +169,22 @@ mod tests {
         assert!(wanted("mcp nope", Some("json")));
         assert!(!wanted("mcp nope --output table", Some("json")));
         assert!(!wanted("mcp nope --output", None));
+    }
+
+    #[test]
+    fn only_colours_reach_the_terminal() {
+        let coloured = "\x1b[1;31mred\x1b[0m\n\tplain";
+        assert_eq!(colours_alone(coloured), coloured);
+        for (hostile, shown) in [
+            ("\x1b[2Jx", r"\u{1b}[2Jx"),
+            ("\x1b]0;title\x07", r"\u{1b}]0;title\u{7}"),
+            ("a\rb\u{9b}2J\u{202e}", r"a\rb\u{9b}2J\u{202e}"),
+            ("\x1b", r"\u{1b}"),
+            ("\x1b[31", r"\u{1b}[31"),
+        ] {
+            assert_eq!(colours_alone(hostile), shown);
+        }
+        assert_eq!(table(["A"], [["x\ny\x1b[31m".to_owned()]]), "A\nx\\ny\\u{1b}[31m");
     }
 
     #[test]

@@ -2,11 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
+use domain::Problem;
+
+/// Files by which a folder is known as a data folder, to be closed to others when it is open to them.
+pub const OURS: &[&str] = &["mcp.lock", "state.db", "admin.token"];
+
 /// The data folder.
 #[derive(Debug, Clone)]
 pub struct DataDir(pub PathBuf);
 
 impl DataDir {
+    /// Makes the folder, for its owner alone, or refuses one that others can change.
+    pub fn prepare(&self) -> Result<(), Problem> {
+        Ok(files::private_folder(&self.0, OURS)?)
+    }
+
     /// State of the control plane.
     #[must_use]
     pub fn state(&self) -> PathBuf {

@@ -14,12 +14,18 @@ use crate::{running, secret_file};
 /// Longest wait for one answer: a plan asks every cloud.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Longest wait for the registration of a model, whose file is read from end to end.
+const SLOW_TIMEOUT: Duration = Duration::from_secs(3 * 3_600);
+/// Largest answer that is read, in bytes.
+const ANSWER_MAX_BYTES: usize = 256 << 20;
+
 /// A client of one control plane.
 #[derive(Debug, Clone)]
 pub struct Rest {
     http: reqwest::Client,
     base: String,
     token: String,
+    timeout: Duration,
 }
 
 impl Rest {
@@ -38,8 +44,8 @@ impl Rest {
 
     /// A client of the control plane at `base`.
     pub fn new(base: &str, token: String) -> Result<Self, Problem> {
-        let http = reqwest::Client::builder().timeout(TIMEOUT).build().map_err(|e| Problem::internal(e.to_string()))?;
-        Ok(Self { http, base: base.to_owned(), token })
+        let http = reqwest::Client::builder().build().map_err(|e| Problem::internal(e.to_string()))?;
+        Ok(Self { http, base: base.to_owned(), token, timeout: TIMEOUT })
     }
 
     /// Reads.
@@ -57,6 +63,16 @@ impl Rest {
         self.call(Method::POST, path, Some(body)).await
     }
 
+    /// Creates what takes as long as a file takes to read.
+    pub async fn post_slowly<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &(impl Serialize + Sync),
+    ) -> Result<T, Problem> {
+        let slow = Self { timeout: SLOW_TIMEOUT, ..self.clone() };
+        slow.post(path, body).await
+    }
+
     /// Changes.
     pub async fn patch<T: DeserializeOwned>(&self, path: &str, body: &(impl Serialize + Sync)) -> Result<T, Problem> {
         self.call(Method::PATCH, path, Some(body)).await
@@ -65,6 +81,11 @@ impl Rest {
     /// Removes; the answer's body, if it has one, is not looked at.
     pub async fn delete(&self, path: &str) -> Result<(), Problem> {
         self.text(Method::DELETE, path, None::<&()>).await.map(|_| ())
+    }
+
+    /// Removes, and reads what is said of it.
+    pub async fn delete_for<T: DeserializeOwned>(&self, path: &str) -> Result<T, Problem> {
+        self.call(Method::DELETE, path, None::<&()>).await
     }
 
     async fn call<T: DeserializeOwned>(
@@ -87,6 +108,7 @@ impl Rest {
         body: Option<&(impl Serialize + Sync)>,
     ) -> Result<String, Problem> {
         let mut request = self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token);
+        request = request.timeout(self.timeout);
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -95,13 +117,27 @@ impl Rest {
                 .next("see 'mcp doctor'")
         })?;
         let status = response.status();
-        let text = response.text().await.map_err(|e| Problem::new(Kind::Unavailable, e.without_url().to_string()))?;
+        let text = body_of(response).await?;
         if status.is_success() {
             return Ok(text);
         }
         Err(serde_json::from_str::<ErrorBody>(&text)
             .map_or_else(|_| Problem::internal(format!("the control plane answered {status}")), |body| body.error))
     }
+}
+
+/// The body, if it is not larger than any answer can be.
+async fn body_of(mut response: reqwest::Response) -> Result<String, Problem> {
+    let lost = |e: reqwest::Error| Problem::new(Kind::Unavailable, e.without_url().to_string());
+    let mut bytes = Vec::new();
+    while let Some(piece) = response.chunk().await.map_err(lost)? {
+        bytes.extend_from_slice(&piece);
+        if bytes.len() > ANSWER_MAX_BYTES {
+            let cause = format!("the control plane's answer is larger than {ANSWER_MAX_BYTES} bytes");
+            return Err(Problem::new(Kind::TooLarge, cause).next("ask for less"));
+        }
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// A path segment that may hold any character.

@@ -3,7 +3,7 @@
 //! The lock says whether it runs: the kernel lets go of it when its holder dies, however it dies. `running.json` says
 //! where it listens; it may be left over from a program that was killed, and counts only while the lock is held.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::time::Duration;
 
 use domain::{Kind, Problem};
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::ListenConfig;
 use crate::paths::DataDir;
-use crate::secret_file::{self, file_problem};
+use crate::secret_file;
 
 /// A running program.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -71,9 +71,9 @@ impl Drop for RunLock {
 
 fn try_lock(data_dir: &DataDir) -> Result<Option<Flock<File>>, Problem> {
     let path = data_dir.lock();
-    std::fs::create_dir_all(data_dir.root()).map_err(|e| file_problem(data_dir.root(), &e))?;
-    let file =
-        OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(|e| file_problem(&path, &e))?;
+    data_dir.prepare()?;
+    // For us alone: whoever can open it can hold it.
+    let file = files::open_private(&path)?;
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(lock) => Ok(Some(lock)),
         Err((_, Errno::EWOULDBLOCK)) => Ok(None),
@@ -123,7 +123,7 @@ fn is_alive(pid: i32) -> bool {
 }
 
 fn read(data_dir: &DataDir) -> Option<Running> {
-    let text = std::fs::read_to_string(data_dir.running()).ok()?;
+    let text = secret_file::read(&data_dir.running()).ok()??;
     serde_json::from_str(&text).ok()
 }
 
@@ -187,6 +187,32 @@ mod tests {
         assert_eq!(held.expect_err("held for ever").kind, Kind::Conflict);
         let broken: Result<(), Problem> = when_free(|| Err(Problem::internal("broken"))).await;
         assert_eq!(broken.expect_err("no lock").kind, Kind::Internal);
+    }
+
+    #[test]
+    fn the_lock_and_the_folder_are_private_and_another_users_are_refused() {
+        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let data_dir = DataDir(dir.path().join("data"));
+        let lock = RunLock::take(&data_dir).expect("free");
+        lock.announce(ListenConfig::default(), true).expect("written");
+        let mode = |path: &std::path::Path| std::fs::metadata(path).expect("there").mode() & 0o777;
+        assert_eq!(mode(data_dir.root()), 0o700);
+        assert_eq!((mode(&data_dir.lock()), mode(&data_dir.running())), (0o600, 0o600));
+        drop(lock);
+        // As an earlier version left them: open to everybody.
+        std::fs::set_permissions(data_dir.root(), std::fs::Permissions::from_mode(0o755)).expect("ours");
+        std::fs::set_permissions(data_dir.lock(), std::fs::Permissions::from_mode(0o666)).expect("ours");
+        drop(RunLock::take(&data_dir).expect("free"));
+        assert_eq!((mode(data_dir.root()), mode(&data_dir.lock())), (0o700, 0o600));
+        if nix::unistd::geteuid().is_root() {
+            nix::unistd::chown(&data_dir.lock(), Some(12_345.into()), None).expect("root may");
+            assert_eq!(RunLock::take(&data_dir).expect_err("another's").kind, Kind::Forbidden);
+        }
+        // A folder in which everybody makes files is no data folder.
+        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o1777)).expect("ours");
+        let shared = DataDir(dir.path().to_owned());
+        assert_eq!(RunLock::take(&shared).expect_err("as /tmp").kind, Kind::Forbidden);
     }
 
     #[test]

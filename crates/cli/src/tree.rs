@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use control::api::types::{AutoscalingView, DeploymentPhase, DeploymentView, Plan, PlanAction, ReplicaView, SiteView};
+use domain::text::{PROBLEM_MAX_CHARS, printable};
 use domain::{Autoscaling, Problem, ReplicaPhase};
 use owo_colors::OwoColorize as _;
 
@@ -28,8 +29,11 @@ fn deployment(view: &DeploymentView) -> String {
         view.price_per_hour,
         phase_of_deployment(view.phase),
     );
+    if let Some(stale) = &view.stale {
+        let _ = writeln!(text, "│  {} {}", "STALE:".red().bold(), shown(stale));
+    }
     if let Some(message) = &view.message {
-        let _ = writeln!(text, "│  {}", message.yellow());
+        let _ = writeln!(text, "│  {}", shown(message).yellow());
     }
     if let Some(scaling) = &view.autoscaling {
         let _ = writeln!(text, "│  {}", follows(scaling));
@@ -43,11 +47,16 @@ fn deployment(view: &DeploymentView) -> String {
     text
 }
 
+/// What a cloud or a model file said, on one line.
+fn shown(text: &str) -> std::borrow::Cow<'_, str> {
+    printable(text, PROBLEM_MAX_CHARS)
+}
+
 /// How a deployment follows the load, and why it has as many replicas as it has.
 fn follows(view: &AutoscalingView) -> String {
     let mut text = format!("{}, load {:.2}, expected {:.2}", range(&view.wanted), view.load, view.expected);
     if let (Some(reason), Some(why)) = (&view.reason, &view.why) {
-        let _ = write!(text, " ({reason}: {why})");
+        let _ = write!(text, " ({reason}: {})", shown(why));
     }
     text
 }
@@ -73,8 +82,8 @@ const fn phase_of_deployment(phase: DeploymentPhase) -> &'static str {
 
 fn site_line(site: &SiteView) -> String {
     match &site.reason {
-        Some(reason) if !site.available => format!("{}  {} ({reason})", site.site, "out".red()),
-        _ => format!("{}  {}  {}/h", site.site, site.country, site.price_per_hour),
+        Some(reason) if !site.available => format!("{}  {} ({})", site.site, "out".red(), shown(reason)),
+        _ => format!("{}  {}  {}/h", site.site, shown(&site.country), site.price_per_hour),
     }
 }
 
@@ -82,15 +91,15 @@ fn replicas(text: &mut String, stem: &str, replicas: &[ReplicaView]) {
     let last = replicas.len().saturating_sub(1);
     for (index, replica) in replicas.iter().enumerate() {
         let branch = if index == last { "└─" } else { "├─" };
-        let reason = replica.reason.as_ref().map_or_else(String::new, |reason| format!("  ({reason})"));
+        let reason = replica.reason.as_ref().map_or_else(String::new, |reason| format!("  ({})", shown(reason)));
         let _ = writeln!(
             text,
             "{stem}{branch} {} {} {:>6.0} tok/s  {}/h  {}{reason}",
-            replica.id,
+            shown(&replica.id),
             phase(replica.phase),
             rate(replica.load.as_ref().map_or(0.0, |load| load.tokens_per_second)),
             replica.price_per_hour,
-            replica.url,
+            shown(&replica.url),
         );
     }
 }
@@ -117,7 +126,7 @@ impl Screen {
         let text = text.trim_end_matches('\n');
         let up = if self.lines == 0 { String::new() } else { format!("\x1b[{}A\x1b[J", self.lines) };
         self.lines = text.lines().count();
-        output::piece(&format!("{up}{text}\n"))
+        output::raw(&format!("{up}{}\n", output::colours_alone(text)))
     }
 }
 
@@ -145,7 +154,7 @@ pub fn plan(plan: &Plan) -> String {
         let _ = write!(text, "\n\nNot chosen:\n{}", output::table(["SITE", "WHY"], rejected));
     }
     for note in &plan.notes {
-        let _ = write!(text, "\n\n{} {note}.", "Note:".yellow());
+        let _ = write!(text, "\n\n{} {}.", "Note:".yellow(), shown(note));
     }
     let _ = write!(text, "\n\n{}", verdict(plan));
     text

@@ -1,12 +1,20 @@
 //! How the control plane behaves. Libraries never read the environment: the caller fills this in.
 
 use std::fmt;
+use std::sync::Arc;
+
+use domain::Problem;
+
+/// Keeps a new admin token where the next start finds it.
+pub type KeepToken = Arc<dyn Fn(&str) -> Result<(), Problem> + Send + Sync>;
 
 /// Settings of the control plane.
 #[derive(Clone)]
 pub struct ControlConfig {
     /// The token that callers of the REST API show.
     pub admin_token: String,
+    /// Keeps another one when it is rotated; without it, it cannot be.
+    pub keep_admin_token: Option<KeepToken>,
     /// Who this process is, for leases: unique among processes that run at once, and the same after a restart, so that
     /// a restarted process goes on without waiting for its own lease to expire.
     pub holder: String,
@@ -34,6 +42,7 @@ impl ControlConfig {
     pub fn new(admin_token: impl Into<String>, holder: impl Into<String>) -> Self {
         Self {
             admin_token: admin_token.into(),
+            keep_admin_token: None,
             holder: holder.into(),
             drain_ms: 30_000,
             site_out_ms: 2_000,

@@ -1,5 +1,6 @@
 //! What happened to a deployment and why: a journal for each, read in bounded pages.
 
+use domain::text::{PROBLEM_MAX_CHARS, printable};
 use domain::{Name, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -24,7 +25,10 @@ pub fn journal_of(deployment: &Name) -> String {
 
 /// The write that records an event.
 pub fn record(deployment: &Name, event: &Event) -> Result<Write, StoreError> {
-    let body = serde_json::to_string(event).map_err(|e| StoreError::Invalid(format!("an event: {e}")))?;
+    // What happened is told in the words of clouds and callers.
+    let text = |text: &str| printable(text, PROBLEM_MAX_CHARS).into_owned();
+    let event = Event { at: event.at, what: text(&event.what), why: text(&event.why) };
+    let body = serde_json::to_string(&event).map_err(|e| StoreError::Invalid(format!("an event: {e}")))?;
     Ok(Write::Append { journal: journal_of(deployment), body })
 }
 

@@ -7,11 +7,13 @@ pub mod api;
 pub mod clouds;
 pub mod config;
 pub mod events;
+mod first_seen;
 mod model_services;
 mod need;
 mod plan;
 pub mod reconcilers;
 pub mod registry;
+mod vitals;
 mod world;
 
 use std::sync::Arc;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use domain::{Kind, Problem, Secret, Timestamp};
+use domain::{Kind, Monotonic, Problem, Secret};
 use futures_util::StreamExt as _;
 use serde::Deserialize;
 
@@ -33,7 +33,7 @@ pub(crate) struct ServiceHealth {
 pub(crate) struct ModelServices {
     /// Made on first use: it reads the machine's certificates, which takes a while.
     client: OnceLock<Result<reqwest::Client, String>>,
-    remembered: Mutex<HashMap<String, (Timestamp, Option<ServiceHealth>)>>,
+    remembered: Mutex<HashMap<String, (Monotonic, Option<ServiceHealth>)>>,
 }
 
 impl ModelServices {
@@ -45,16 +45,16 @@ impl ModelServices {
     }
 
     /// The health of the service at `url`, or nothing when it does not answer.
-    pub(crate) async fn health(&self, url: &str, credential: Option<&Secret>, now: Timestamp) -> Option<ServiceHealth> {
+    pub(crate) async fn health(&self, url: &str, credential: Option<&Secret>, now: Monotonic) -> Option<ServiceHealth> {
         let known = self.remembered.lock().unwrap_or_else(PoisonError::into_inner).get(url).cloned();
-        if let Some((_, health)) = known.filter(|(at, _)| now.micros_since(*at) < FRESH_MS * 1_000) {
+        if let Some((_, health)) = known.filter(|(at, _)| now.millis_since(*at) < FRESH_MS) {
             return health;
         }
         let health = self.read(&format!("{url}/health"), credential).await.ok();
         // A draining service answers 503 with the same body, so the status decides nothing here.
         let health = health.and_then(|(_, text)| serde_json::from_str::<ServiceHealth>(&text).ok());
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        remembered.retain(|_, (at, _)| now.micros_since(*at) < 60 * FRESH_MS * 1_000);
+        remembered.retain(|_, (at, _)| now.millis_since(*at) < 60 * FRESH_MS);
         if remembered.len() < REMEMBERED_MAX {
             remembered.insert(url.to_owned(), (now, health.clone()));
         }

@@ -29,6 +29,26 @@ pub fn printable_lines(text: &str, max_chars: usize) -> Cow<'_, str> {
     shown(text, max_chars, |c| is_hidden(c) && !matches!(c, '\n' | '\t'))
 }
 
+/// JSON text in which no hidden character stands as it is: inside strings, the only place where JSON has them, they become
+/// `\u009b`. What it means stays the same. Line ends between values stay.
+#[must_use]
+pub fn json_escaped(json: &str) -> Cow<'_, str> {
+    let needs_escape = |c: char| is_hidden(c) && c != '\n';
+    if !json.chars().any(needs_escape) {
+        return Cow::Borrowed(json);
+    }
+    let mut escaped = String::with_capacity(json.len());
+    for c in json.chars() {
+        if needs_escape(c) {
+            let units = c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
+            escaped.push_str(&units);
+        } else {
+            escaped.push(c);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
 /// `text` as it is, but at most `max_chars` characters long: for what is written as JSON.
 #[must_use]
 pub fn cut(text: &str, max_chars: usize) -> Cow<'_, str> {
@@ -67,7 +87,8 @@ fn ended(mut shown: String, max_chars: usize) -> String {
 }
 
 /// Whether a character steers or hides what is around it instead of showing something.
-const fn is_hidden(c: char) -> bool {
+#[must_use]
+pub const fn is_hidden(c: char) -> bool {
     matches!(c,
         // Control characters: C0, DEL and C1, which hold ESC and the one-character CSI.
         '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}'
@@ -116,6 +137,15 @@ mod tests {
         assert_eq!(printable("abc", 0), "");
         assert_eq!(cut("a\nbc", 3), "a\n…");
         assert_eq!(printable(&"x".repeat(10 << 20), 80).chars().count(), 80);
+    }
+
+    #[test]
+    fn json_keeps_its_meaning_without_hidden_characters() {
+        let value = serde_json::json!({ "a\u{9b}": "\x1b[m\n\u{202e}\u{e0041} plain" });
+        let text = serde_json::to_string_pretty(&value).expect("plain data");
+        let escaped = json_escaped(&text);
+        assert!(!escaped.chars().any(|c| is_hidden(c) && c != '\n'), "{escaped}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&escaped).expect("JSON"), value);
     }
 
     proptest! {

@@ -115,8 +115,9 @@ impl Gateway {
         let stop = shared.stop.clone();
         if let Some(store) = store {
             let follow = snapshot::follow(Arc::clone(&shared), Arc::clone(&store), stop.clone());
-            tasks::spawn("gateway snapshot", follow);
-            tasks::spawn("gateway status", acknowledge::run(Arc::clone(&shared), store, stop.clone()));
+            tasks::essential("gateway snapshot", &stop, follow);
+            let tell = acknowledge::run(Arc::clone(&shared), store, stop.clone());
+            tasks::essential("gateway status", &stop, tell);
         }
         server::serve(shared, listener, shutdown).await?;
         // Probes and followers go on until the last request is done: it may still fail over.

@@ -1,7 +1,6 @@
 //! Where the routing snapshot comes from: the store while it answers, this machine's disk when it does not.
 
-use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +14,9 @@ use crate::takeover::take_over;
 
 /// The snapshot is read again after this time even if nothing was announced.
 const REFRESH: Duration = Duration::from_secs(5);
+
+/// Largest snapshot file that is read, in bytes; the store takes no larger snapshot.
+const FILE_MAX_BYTES: u64 = 64 << 20;
 
 /// Follows the store's snapshot until `stop`. A store that fails is asked again; the table stays as it is.
 pub(crate) async fn follow(shared: Arc<Shared>, store: SharedStore, stop: CancellationToken) {
@@ -55,26 +57,23 @@ async fn adopt(shared: &Arc<Shared>, snapshot: RoutingSnapshot) {
     }
 }
 
-/// Writes the snapshot so that the file always holds a whole one, even if the power fails.
+/// Writes the snapshot so that the file always holds a whole one, even if the power fails. It names every key's hash and
+/// every replica's address, so it is for its owner alone.
 pub(crate) fn write(path: &Path, snapshot: &RoutingSnapshot) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
-    let staged = path.with_extension("json.new");
-    let mut file = File::create(&staged)?;
-    file.write_all(&serde_json::to_vec(snapshot)?)?;
-    file.sync_all()?;
-    std::fs::rename(&staged, path)?;
-    // The new name must survive too.
-    File::open(folder)?.sync_all()
+    files::private_folder(folder, &[]).map_err(io::Error::other)?;
+    files::write_private(path, &serde_json::to_vec(snapshot)?).map_err(io::Error::other)
 }
 
 /// The snapshot on disk; nothing when there is no file.
 pub(crate) fn read(path: &Path) -> io::Result<Option<RoutingSnapshot>> {
-    match std::fs::read(path) {
-        Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+    if !path.try_exists()? {
+        return Ok(None);
     }
+    // Whoever could write it could let anybody in and send requests anywhere.
+    let mut bytes = Vec::new();
+    files::open_private(path).map_err(io::Error::other)?.take(FILE_MAX_BYTES).read_to_end(&mut bytes)?;
+    Ok(Some(serde_json::from_slice(&bytes)?))
 }
 
 #[cfg(test)]
@@ -89,6 +88,8 @@ mod tests {
         let snapshot = RoutingSnapshot { version: 7, ..RoutingSnapshot::default() };
         write(&path, &snapshot).expect("written");
         assert_eq!(read(&path).expect("read"), Some(snapshot));
+        let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&path).expect("there"));
+        assert_eq!(mode & 0o777, 0o600, "for its owner alone");
         std::fs::write(&path, b"{\"version\":").expect("damaged");
         assert!(read(&path).is_err());
     }

@@ -17,7 +17,7 @@ pub(crate) fn take_over(shared: &Arc<Shared>, snapshot: &RoutingSnapshot) {
     for (id, replica) in table.replicas() {
         let is_known = before.get(&id).is_some_and(|known| Arc::ptr_eq(known, &replica));
         if !is_known {
-            tasks::spawn("gateway probe", probe::run(Arc::clone(shared), &replica));
+            tasks::essential_until_done("gateway probe", probe::run(Arc::clone(shared), &replica));
         }
     }
     for model in table.models.values() {

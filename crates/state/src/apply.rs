@@ -1,7 +1,7 @@
 //! What a batch does to the rows of a store: the rules of [`Store::commit`](crate::Store::commit), written once for
 //! every backend. Not here: atomicity. The backend undoes what was written when [`apply`] refuses halfway.
 
-use crate::batch::{Batch, Committed, Expect, Write};
+use crate::batch::{Batch, Committed, Expect, JOURNAL_ENTRIES_MAX, JOURNAL_PRUNE_EVERY, Write};
 use crate::error::StoreError;
 use crate::lease::{Fence, Lease};
 use crate::ledger::Transaction;
@@ -16,6 +16,8 @@ pub trait Rows {
     fn delete_object(&mut self, kind: &str, name: &str) -> Result<(), StoreError>;
     /// Adds an entry after the last of a journal, and gives its offset.
     fn append(&mut self, journal: &str, revision: u64, body: &str) -> Result<u64, StoreError>;
+    /// Removes a journal's entries before the offset `before`, and gives their number.
+    fn prune(&mut self, journal: &str, before: u64) -> Result<u64, StoreError>;
     /// A lease, if it was ever taken.
     fn lease(&mut self, name: &str) -> Result<Option<Lease>, StoreError>;
     /// Writes a lease over whatever was there.
@@ -52,7 +54,11 @@ fn apply_write(rows: &mut impl Rows, write: &Write, committed: &mut Committed) -
             rows.delete_object(kind, name)
         }
         Write::Append { journal, body } => {
-            committed.offsets.push(rows.append(journal, committed.revision, body)?);
+            let offset = rows.append(journal, committed.revision, body)?;
+            committed.offsets.push(offset);
+            if let Some(before) = prune_before(offset) {
+                committed.pruned += rows.prune(journal, before)?;
+            }
             Ok(())
         }
         Write::TakeLease { name, holder, now, ttl_millis } => {
@@ -75,6 +81,16 @@ fn apply_write(rows: &mut impl Rows, write: &Write, committed: &mut Committed) -
             rows.put_lease(&Lease { holder: String::new(), ..lease })
         }
         Write::Post(transaction) => post(rows, transaction, committed.revision),
+    }
+}
+
+/// The offset before which entries go when one was appended at `offset`: every so often, so that an append costs the
+/// same as ever.
+const fn prune_before(offset: u64) -> Option<u64> {
+    if offset > JOURNAL_ENTRIES_MAX && offset.is_multiple_of(JOURNAL_PRUNE_EVERY) {
+        Some(offset - JOURNAL_ENTRIES_MAX)
+    } else {
+        None
     }
 }
 

@@ -24,7 +24,7 @@ pub enum Write {
     Put { kind: String, name: String, body: String, expect: Expect },
     /// Removes an object. With [`Expect::Any`] its absence is fine.
     Delete { kind: String, name: String, expect: Expect },
-    /// Adds an entry to the end of a journal.
+    /// Adds an entry to the end of a journal, which keeps the latest [`JOURNAL_ENTRIES_MAX`] and a few more.
     Append { journal: String, body: String },
     /// Takes a lease that is free, expired at `now`, or already held by `holder`. Each taking by a new holder, or
     /// after expiry, gives a larger fencing token.
@@ -55,6 +55,12 @@ pub const BATCH_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Most bytes in a kind, a name, a holder, an account or a transaction id.
 pub const NAME_BYTES_MAX: usize = 512;
+
+/// A journal keeps at least so many of its latest entries; older ones go.
+pub const JOURNAL_ENTRIES_MAX: u64 = 10_000;
+
+/// Old entries of a journal are removed whenever so many were appended.
+pub const JOURNAL_PRUNE_EVERY: u64 = 500;
 
 impl Batch {
     /// An empty batch.
@@ -158,4 +164,6 @@ pub struct Committed {
     pub offsets: Vec<u64>,
     /// Leases taken or renewed, in the order of the batch.
     pub leases: Vec<Lease>,
+    /// Old entries that were removed from journals.
+    pub pruned: u64,
 }

@@ -48,7 +48,7 @@ pub struct Object {
 /// A journal entry as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Position in its journal, from 0, without gaps.
+    /// Position in its journal: from 0, one more with each entry. The oldest entries of a long journal are gone.
     pub offset: u64,
     /// The revision of the commit that appended it.
     pub revision: u64,
@@ -68,7 +68,7 @@ pub trait Store: Send + Sync {
     /// Objects of a kind in byte order of name, after the name `after`, at most `limit`.
     async fn list(&self, kind: &str, after: Option<&str>, limit: usize) -> Result<Vec<Object>, StoreError>;
 
-    /// Entries of a journal from `offset` on, at most `limit`.
+    /// Entries of a journal from `offset` on, at most `limit`; from the oldest that is kept when that one is gone.
     async fn read_journal(&self, journal: &str, offset: u64, limit: usize) -> Result<Vec<Entry>, StoreError>;
 
     /// The lease of that name, whether or not it has expired.

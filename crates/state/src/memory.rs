@@ -1,7 +1,7 @@
 //! Everything in memory, for tests and for throw-away runs. The same rules as the durable backends, from
 //! [`apply`](crate::apply); a refused batch is taken back step by step.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::ops::Bound;
 
 use async_trait::async_trait;
@@ -51,8 +51,8 @@ impl Store for MemoryStore {
     async fn read_journal(&self, journal: &str, offset: u64, limit: usize) -> Result<Vec<Entry>, StoreError> {
         let tables = self.tables.lock();
         let Some(entries) = tables.journals.get(journal) else { return Ok(Vec::new()) };
-        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(entries.len());
-        Ok(entries[start..].iter().take(limit.min(PAGE_LIMIT)).cloned().collect())
+        let from = entries.partition_point(|entry| entry.offset < offset);
+        Ok(entries.range(from..).take(limit.min(PAGE_LIMIT)).cloned().collect())
     }
 
     async fn lease(&self, name: &str) -> Result<Option<Lease>, StoreError> {
@@ -103,7 +103,7 @@ impl Kept {
 struct Tables {
     revision: u64,
     objects: HashMap<String, BTreeMap<String, Kept>>,
-    journals: HashMap<String, Vec<Entry>>,
+    journals: HashMap<String, VecDeque<Entry>>,
     leases: HashMap<String, Lease>,
     transactions: HashSet<String>,
     balances: HashMap<String, i64>,
@@ -115,6 +115,7 @@ struct Tables {
 enum Undo {
     Object(String, String, Option<Kept>),
     Append(String),
+    Prune(String, VecDeque<Entry>),
     Lease(String, Option<Lease>),
     Transaction(String),
     Balance(String, Option<i64>),
@@ -131,7 +132,12 @@ impl Tables {
                     self.objects.entry(kind).or_default().remove(&name);
                 }
                 Undo::Append(journal) => {
-                    self.journals.entry(journal).or_default().pop();
+                    self.journals.entry(journal).or_default().pop_back();
+                }
+                Undo::Prune(journal, mut pruned) => {
+                    let entries = self.journals.entry(journal).or_default();
+                    pruned.append(entries);
+                    *entries = pruned;
                 }
                 Undo::Lease(name, before) => put_back(&mut self.leases, name, before),
                 Undo::Transaction(id) => {
@@ -170,10 +176,19 @@ impl Rows for Tables {
 
     fn append(&mut self, journal: &str, revision: u64, body: &str) -> Result<u64, StoreError> {
         let entries = self.journals.entry(journal.to_owned()).or_default();
-        let offset = entries.len() as u64;
-        entries.push(Entry { offset, revision, body: body.to_owned() });
+        let offset = entries.back().map_or(0, |last| last.offset + 1);
+        entries.push_back(Entry { offset, revision, body: body.to_owned() });
         self.undo.push(Undo::Append(journal.to_owned()));
         Ok(offset)
+    }
+
+    fn prune(&mut self, journal: &str, before: u64) -> Result<u64, StoreError> {
+        let entries = self.journals.entry(journal.to_owned()).or_default();
+        let stays = entries.split_off(entries.partition_point(|entry| entry.offset < before));
+        let pruned = std::mem::replace(entries, stays);
+        let count = pruned.len() as u64;
+        self.undo.push(Undo::Prune(journal.to_owned(), pruned));
+        Ok(count)
     }
 
     fn lease(&mut self, name: &str) -> Result<Option<Lease>, StoreError> {

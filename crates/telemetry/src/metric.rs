@@ -44,6 +44,12 @@ pub const LOG_LINES_DROPPED: Metric = Metric {
     instrument: Instrument::Counter,
     help: "Log lines that were not written, by reason (queue, write, length, repeated).",
 };
+/// Journal entries removed for their age.
+pub const STATE_ENTRIES_PRUNED: Metric = Metric {
+    name: "mastercontrol_state_journal_entries_pruned_total",
+    instrument: Instrument::Counter,
+    help: "Journal entries removed because their journal is full.",
+};
 /// Requests that the gateway answered.
 pub const INFERENCE_REQUESTS: Metric = Metric {
     name: "inference_requests_total",
@@ -191,6 +197,7 @@ pub const CLOUD_TOOL_CALLS: Metric = Metric {
 pub const TABLE: &[Metric] = &[
     TASK_PANICS,
     LOG_LINES_DROPPED,
+    STATE_ENTRIES_PRUNED,
     INFERENCE_REQUESTS,
     TIME_TO_FIRST_TOKEN,
     REQUEST_DURATION,

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
+use domain::text::printable_lines;
 use domain::{Kind, Problem};
 use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
@@ -153,7 +154,7 @@ impl<'a> Conversation<'a> {
                 let frame: Vec<u8> = buffer.drain(..end + 2).collect();
                 let text = content_of(&frame)?;
                 if !self.quiet {
-                    output::piece(&text)?;
+                    output::piece(&printable_lines(&text, usize::MAX))?;
                 }
                 whole.push_str(&text);
             }

@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
-use control::api::types::{DeploymentPhase, DeploymentView};
+use control::api::types::{DeploymentPhase, DeploymentView, HealthReport, StalePart};
 use domain::{Kind, Problem};
 use nix::sys::statvfs::statvfs;
 use serde::Serialize;
@@ -54,6 +54,7 @@ pub async fn run(context: &Context) -> Result<(), Problem> {
         Some(running) => {
             checks.push(Check::good("program", format!("runs as process {}", running.pid)));
             checks.push(Check::of("control plane", deployments(context).await));
+            checks.extend(freshness(context).await);
             checks.push(Check::of("gateway", gateway(running.listen.gateway).await));
         }
         None => {
@@ -149,6 +150,44 @@ async fn deployments(context: &Context) -> Result<String, Problem> {
     let progressing = in_phase(DeploymentPhase::Progressing);
     let rest = if progressing.is_empty() { "all ready".to_owned() } else { progressing.join("; ") };
     Ok(format!("{} deployments, {rest}", views.len()))
+}
+
+/// What the control plane knows, and how old it is: one check for each part that is stale, or one for all.
+async fn freshness(context: &Context) -> Vec<Check> {
+    let report = match context.rest() {
+        Ok(rest) => rest.get::<HealthReport>("/v1/health").await,
+        Err(problem) => Err(problem),
+    };
+    let report = match report {
+        Ok(report) => report,
+        Err(problem) => return vec![Check::of("freshness", Err(problem))],
+    };
+    if report.stale.is_empty() {
+        return vec![Check::good("freshness", fresh(&report))];
+    }
+    let told = |part: &StalePart| {
+        let cause = part.cause.as_ref().map_or_else(String::new, |cause| format!(": {cause}"));
+        let detail = format!("{} is {} behind{cause}", part.part, seconds(part.age_ms));
+        Check::bad("freshness", detail, "see the log; free disk space or restart what does not answer")
+    };
+    report.stale.iter().map(told).collect()
+}
+
+fn fresh(report: &HealthReport) -> String {
+    let ago = |age_ms: Option<i64>| age_ms.map_or_else(|| "never".to_owned(), |age| format!("{} ago", seconds(age)));
+    let clouds =
+        report.clouds.iter().map(|cloud| format!("cloud {} answered {}", cloud.name, ago(cloud.answered_ms_ago)));
+    let passes = report.reconcilers.iter().filter_map(|reconciler| reconciler.passed_ms_ago).max();
+    let gateways = report.gateways.iter().map(|gateway| {
+        let (name, version) = (&gateway.name, gateway.snapshot_version);
+        format!("gateway {name} spoke {} by snapshot {version}", ago(Some(gateway.heard_ms_ago)))
+    });
+    let rest = [format!("reconcilers ran {}", ago(passes)), format!("last commit {}", ago(report.committed_ms_ago))];
+    clouds.chain(gateways).chain(rest).collect::<Vec<_>>().join(", ")
+}
+
+fn seconds(age_ms: i64) -> String {
+    format!("{}.{} s", age_ms / 1_000, age_ms % 1_000 / 100)
 }
 
 async fn gateway(address: SocketAddr) -> Result<String, Problem> {

@@ -2,6 +2,7 @@
 
 use control::api::types::{ListOf, ReplicaLogs};
 use domain::Problem;
+use domain::text::printable;
 
 use super::Context;
 use crate::rest::segment;
@@ -10,6 +11,9 @@ const EXAMPLES: &str = "\
 Examples:
   mcp logs --deployment demo-local --tail 50
   mcp logs --deployment demo-local --replica i-0123456789abcdef";
+
+/// Longest line that is shown, in characters.
+const LINE_MAX_CHARS: usize = 4_000;
 
 /// `mcp logs --deployment demo-local --tail 50`
 #[derive(Debug, clap::Args)]
@@ -36,6 +40,6 @@ pub async fn run(args: Args, context: &Context) -> Result<(), Problem> {
 /// One replica's lines; one that does not answer must not hide the others.
 fn block(log: &ReplicaLogs) -> String {
     let note = log.problem.iter().map(|problem| format!("{} | (no log: {})", log.replica, problem.cause));
-    let lines = log.lines.iter().map(|line| format!("{} | {line}", log.replica));
+    let lines = log.lines.iter().map(|line| format!("{} | {}", log.replica, printable(line, LINE_MAX_CHARS)));
     lines.chain(note).collect::<Vec<_>>().join("\n")
 }

@@ -17,6 +17,7 @@ pub mod scale;
 pub mod serve;
 pub mod simulate;
 pub mod status;
+pub mod token;
 pub mod tool;
 pub mod up;
 
@@ -88,6 +89,7 @@ pub async fn run(command: Command, context: Context) -> Result<(), Problem> {
         Command::Chat(args) => chat::run(args, &context).await,
         Command::Tool(command) => tool::run(command, &context).await,
         Command::Key(command) => key::run(command, &context).await,
+        Command::Token(command) => token::run(command, &context).await,
         Command::Config(command) => config::run(&command, &context),
         Command::Doctor => doctor::run(&context).await,
         Command::Explain(args) => explain::run(&args, &context),

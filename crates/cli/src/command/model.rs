@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use control::api::types::RegisterModel;
+use domain::text::{LABEL_MAX_CHARS, printable};
 use domain::{Digest, Model, ModelRef, Problem};
 use serde_json::json;
 
@@ -91,7 +92,7 @@ pub async fn run(command: Command, context: &Context) -> Result<(), Problem> {
                 metadata,
                 tags: register.tags,
             };
-            let model: Model = context.rest()?.post("/v1/models", &request).await?;
+            let model: Model = context.rest()?.post_slowly("/v1/models", &request).await?;
             context.output.show(&model, |model| format!("model {} registered\n{}", model.reference, details(model)))
         }
         Command::List => {
@@ -137,7 +138,7 @@ async fn pull(args: PullArgs, context: &Context) -> Result<(), Problem> {
         tags: Vec::new(),
     };
     context.output.say(&describe(&pulled));
-    let model: Model = context.rest()?.post("/v1/models", &request).await?;
+    let model: Model = context.rest()?.post_slowly("/v1/models", &request).await?;
     context.output.show(&model, |model| format!("model {} registered\n{}", model.reference, details(model)))
 }
 
@@ -190,6 +191,7 @@ fn details(model: &Model) -> String {
     rows.extend(model.parameters.map(|count| ["parameters".to_owned(), count.to_string()]));
     rows.push(["tags".to_owned(), model.tags.join(", ")]);
     rows.extend(model.metadata.iter().map(|(key, value)| [key.clone(), value.clone()]));
-    let rows = rows.into_iter().map(|[key, value]| format!("{key:<14} {value}"));
+    let shown = |text: &str| printable(text, LABEL_MAX_CHARS).into_owned();
+    let rows = rows.into_iter().map(|[key, value]| format!("{:<14} {}", shown(&key), printable(&value, 2_000)));
     rows.collect::<Vec<_>>().join("\n")
 }

@@ -9,7 +9,7 @@ use crate::serve::local_cloud;
 
 const EXAMPLES: &str = "\
 Examples:
-  mcp tool list local
+  mcp tool list
   mcp tool call local get_quotas --output json
   mcp tool call local get_health region=us-east
   mcp tool token local --role viewer    for an MCP client of your own";
@@ -42,8 +42,8 @@ pub struct Token {
 /// `mcp tool list local`
 #[derive(Debug, clap::Args)]
 pub struct List {
-    /// The cloud.
-    pub cloud: String,
+    /// The cloud; all of them when left out.
+    pub cloud: Option<String>,
 }
 
 /// `mcp tool call local get_quotas region=us-east --output json`
@@ -64,10 +64,12 @@ pub struct Call {
 pub async fn run(command: Command, context: &Context) -> Result<(), Problem> {
     match command {
         Command::List(list) => {
-            let tools = local_cloud::connect(context, &list.cloud)?.list_tools().await.map_err(Problem::from)?;
+            // This installation has one cloud, so that all of them are that one.
+            let cloud = list.cloud.unwrap_or_else(|| local_cloud::LOCAL.to_owned());
+            let tools = local_cloud::connect(context, &cloud)?.list_tools().await.map_err(Problem::from)?;
             context.output.show(&tools, |tools| {
-                let rows = tools.iter().map(|tool| [tool.name.clone(), tool.description.clone()]);
-                output::table(["TOOL", "WHAT IT DOES"], rows)
+                let rows = tools.iter().map(|tool| [cloud.clone(), tool.name.clone(), tool.description.clone()]);
+                output::table(["CLOUD", "TOOL", "WHAT IT DOES"], rows)
             })
         }
         Command::Token(token) => {

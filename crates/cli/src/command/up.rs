@@ -52,7 +52,7 @@ pub async fn run(args: Args, context: Context) -> Result<(), Problem> {
 
 async fn in_the_foreground(args: &Args, context: &Context, wait: Duration) -> Result<(), Problem> {
     if shows_tree(context) {
-        serve::init_logs_to_file(context)?
+        serve::init_logs_to_file(context, false)?
     } else {
         serve::init_logs(context)?
     }
@@ -95,13 +95,17 @@ async fn tell(context: &Context, ready: &Ready) -> Result<(), Problem> {
     output::line("")?;
     output::line(&format!("gateway: {}", ready.gateway))?;
     output::line(&format!("control: {}", ready.control))?;
-    output::line(&format!("key: {}", ready.key))?;
+    output::line(&match &ready.key {
+        Some(key) => format!("key: {key}"),
+        None => "key: shown when it was made; 'mcp key create' makes another one".to_owned(),
+    })?;
     if let Some(model) = &ready.model {
         output::line("")?;
         output::line(&format!(
-            "try:\n  curl {}/v1/chat/completions -H 'Authorization: Bearer {}' \\\n    -H 'Content-Type: application/json' \\\n    \
+            "try:\n  curl {}/v1/chat/completions -H \"Authorization: Bearer {}\" \\\n    -H 'Content-Type: application/json' \\\n    \
              -d '{{\"model\": \"{model}\", \"messages\": [{{\"role\": \"user\", \"content\": \"Hello! Who are you?\"}}]}}'",
-            ready.gateway, ready.key
+            ready.gateway,
+            ready.key.as_deref().unwrap_or("$MCP_API_KEY"),
         ))?;
     }
     Ok(())

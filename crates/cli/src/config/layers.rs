@@ -61,6 +61,17 @@ impl Layered {
         self.sources.get(path)
     }
 
+    /// What set a value last, the defaults aside.
+    #[must_use]
+    pub fn latest(&self) -> Option<&Source> {
+        self.sources.values().max_by_key(|source| match source {
+            Source::Default => 0,
+            Source::File(_) => 1,
+            Source::Environment(_) => 2,
+            Source::Flag => 3,
+        })
+    }
+
     /// Every value with its dotted path and its source, in order.
     #[must_use]
     pub fn leaves(&self) -> Vec<(String, Value, Source)> {

@@ -4,15 +4,21 @@
 //! a wrong type is an error wherever it was written. Where each value came from is kept for `mcp config show`.
 
 pub mod env;
+#[cfg(test)]
+mod fuzz;
 mod layers;
 mod sections;
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use domain::Problem;
 pub use layers::{Layered, Source};
 pub use sections::{Config, ListenConfig};
 use toml::Table;
+
+/// Largest configuration file, in bytes.
+const FILE_MAX_BYTES: u64 = 1 << 20;
 
 /// Reads and merges all layers. `flags` holds the values given on the command line, in the shape of the file.
 pub fn load(file: Option<&Path>, environment: &env::Environment, flags: Table) -> Result<(Config, Layered), Problem> {
@@ -25,8 +31,15 @@ pub fn load(file: Option<&Path>, environment: &env::Environment, flags: Table) -
     }
     layered.add(Source::Flag, flags);
     let config: Config = toml::Value::Table(layered.merged().clone()).try_into().map_err(|e| misfit(&e, &layered))?;
-    config.check()?;
+    config.check().map_err(|problem| placed(problem, &layered))?;
     Ok((config, layered))
+}
+
+/// A rule that is broken, with where the value was written.
+fn placed(problem: Problem, layered: &Layered) -> Problem {
+    let Some(source) = problem.field.as_ref().and_then(|field| layered.source(field)) else { return problem };
+    let cause = format!("configuration ({source}): {}", problem.cause);
+    Problem { cause, ..problem }
 }
 
 /// Says which field does not fit, and where it was written.
@@ -36,7 +49,9 @@ fn misfit(error: &toml::de::Error, layered: &Layered) -> Problem {
     let section = text.lines().find_map(|line| line.trim().strip_prefix("in `")?.strip_suffix('`'));
     let unknown = message.strip_prefix("unknown field `").and_then(|rest| Some(rest.split_once('`')?.0));
     let path = [section, unknown].into_iter().flatten().collect::<Vec<_>>().join(".");
-    let place = layered.source(&path).map_or_else(String::new, |source| format!(" ({source})"));
+    // A section that is no table has no place of its own; what set it last is named then.
+    let source = layered.source(&path).or_else(|| layered.latest());
+    let place = source.map_or_else(String::new, |source| format!(" ({source})"));
     Problem::invalid(format!("configuration{place}: {message}"))
         .next("compare it with 'mcp config show'; every section and field is listed there")
         .at(path)
@@ -56,10 +71,16 @@ fn read_file(file: Option<&Path>, environment: &env::Environment) -> Result<Opti
             _ => return Ok(None),
         },
     };
-    let text = std::fs::read_to_string(&path).map_err(|e| {
-        Problem::invalid(format!("configuration file {}: {e}", path.display()))
+    let unread = |cause: String| {
+        Problem::invalid(format!("configuration file {}: {cause}", path.display()))
             .next("check the path given with --config")
-    })?;
+    };
+    let mut text = String::new();
+    let file = files::open_plain(&path).map_err(|e| unread(e.to_string()))?;
+    file.take(FILE_MAX_BYTES + 1).read_to_string(&mut text).map_err(|e| unread(e.to_string()))?;
+    if text.len() as u64 > FILE_MAX_BYTES {
+        return Err(unread(format!("it is larger than {FILE_MAX_BYTES} bytes")));
+    }
     let table = text.parse::<Table>().map_err(|e| {
         Problem::invalid(format!("configuration file {}: {e}", path.display()))
             .next("mend the line shown; the format is TOML")

@@ -1,7 +1,7 @@
 //! One resumable download (RFC 9110 sections 13.1.5 and 14: `Range` with `If-Range`).
 
-use std::fs::{File, OpenOptions};
-use std::io::Write as _;
+use std::fs::File;
+use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,6 +18,9 @@ use crate::secret_file::file_problem;
 const ATTEMPTS: u32 = 5;
 /// Milliseconds before the second attempt; twice as long before each further one.
 const PAUSE_MS: u64 = 100;
+
+/// Longest validator that is used, in bytes.
+const TAG_MAX_BYTES: u64 = 4_096;
 
 /// Where the validator of a partial download is kept.
 pub fn tag_path(part: &Path) -> PathBuf {
@@ -66,7 +69,7 @@ fn digest_in(headers: &HeaderMap) -> Option<Digest> {
 
 async fn attempt(http: &reqwest::Client, url: &Url, part: &Path) -> Result<(), Problem> {
     let have = std::fs::metadata(part).map_or(0, |metadata| metadata.len());
-    let tag = std::fs::read_to_string(tag_path(part)).ok().filter(|_| have > 0);
+    let tag = files::read_private(&tag_path(part), TAG_MAX_BYTES).ok().flatten().filter(|_| have > 0);
     let mut request = http.get(url.clone());
     if let Some(tag) = &tag {
         request = request.header(RANGE, format!("bytes={have}-")).header(IF_RANGE, tag);
@@ -103,8 +106,10 @@ async fn receive(response: Response, part: &Path, start: u64) -> Result<(), Prob
 }
 
 fn open_at(part: &Path, start: u64) -> Result<File, Problem> {
-    let open = OpenOptions::new().create(true).append(start > 0).write(true).truncate(start == 0).open(part);
-    open.map_err(|e| file_problem(part, &e))
+    let mut file = files::open_private(part)?;
+    // What is behind the part that is resumed came of another attempt.
+    file.set_len(start).and_then(|()| file.seek(SeekFrom::Start(start))).map_err(|e| file_problem(part, &e))?;
+    Ok(file)
 }
 
 /// A strong validator lets the download be resumed; without one it would begin anew.
@@ -112,7 +117,7 @@ fn remember_tag(part: &Path, headers: &HeaderMap) -> Result<(), Problem> {
     let strong = headers.get(ETAG).filter(|tag| !tag.as_bytes().starts_with(b"W/"));
     let path = tag_path(part);
     match strong.or_else(|| headers.get(LAST_MODIFIED)).and_then(|value| value.to_str().ok()) {
-        Some(tag) => std::fs::write(&path, tag).map_err(|e| file_problem(&path, &e)),
+        Some(tag) => Ok(files::write_private(&path, tag.as_bytes())?),
         None => {
             // There may be none to remove.
             let _ = std::fs::remove_file(&path);
@@ -237,7 +242,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let part = dir.path().join("m.gguf.part");
         std::fs::write(&part, &source.bytes[..70_000]).expect("written");
-        std::fs::write(tag_path(&part), "\"one\"").expect("written");
+        files::write_private(&tag_path(&part), b"\"one\"").expect("written");
         fetch(&url, &part, Duration::from_secs(5)).await.expect("resumed");
         assert_eq!(std::fs::read(&part).expect("written"), *source.bytes);
         assert_eq!(source.ranged.load(Ordering::SeqCst), 1, "only the rest was asked for");
@@ -251,7 +256,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let part = dir.path().join("m.gguf.part");
         std::fs::write(&part, b"bytes of the earlier file").expect("written");
-        std::fs::write(tag_path(&part), "\"one\"").expect("written");
+        files::write_private(&tag_path(&part), b"\"one\"").expect("written");
         fetch(&url, &part, Duration::from_secs(5)).await.expect("fetched");
         assert_eq!(std::fs::read(&part).expect("written"), *source.bytes);
     }

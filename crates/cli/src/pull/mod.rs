@@ -7,7 +7,7 @@
 mod download;
 mod source;
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -53,7 +53,7 @@ pub struct Pulled {
 impl Pull<'_> {
     /// Fetches, checks, and gives the file its name.
     pub async fn run(&self) -> Result<Pulled, Problem> {
-        std::fs::create_dir_all(self.folder).map_err(|e| file_problem(self.folder, &e))?;
+        files::private_folder(self.folder, &[])?;
         let name = self.source.file_name();
         let part = self.folder.join(format!("{name}.part"));
         let _lock = claim(&part)?;
@@ -82,7 +82,8 @@ impl Pull<'_> {
 
 /// Holds the partial file for this process, so that two do not write into it.
 fn claim(part: &Path) -> Result<Flock<File>, Problem> {
-    let file = OpenOptions::new().create(true).append(true).open(part).map_err(|e| file_problem(part, &e))?;
+    // Never through a link: whoever made one would choose what is written to.
+    let file = files::open_private(part)?;
     Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
         Errno::EWOULDBLOCK => Problem::new(Kind::Conflict, format!("{} is being fetched already", part.display()))
             .next("wait until the other 'mcp model pull' has ended"),
@@ -111,8 +112,9 @@ fn beside(wanted: &Path, digest: &Digest) -> PathBuf {
 }
 
 fn copy(from: &Path, part: &Path) -> Result<(), Problem> {
-    let mut reader = File::open(from).map_err(|e| file_problem(from, &e))?;
-    let mut writer = File::create(part).map_err(|e| file_problem(part, &e))?;
+    let mut reader = files::open_plain(from)?;
+    let mut writer = files::open_private(part)?;
+    writer.set_len(0).map_err(|e| file_problem(part, &e))?;
     let copied = std::io::copy(&mut reader, &mut writer).and_then(|_| writer.sync_all());
     copied.map_err(|e| {
         // A partial copy is of no use: the source is at hand.
@@ -152,7 +154,7 @@ fn verify(part: &Path, called: &Path, expected: Option<&Digest>) -> Result<(Dige
 }
 
 fn digest_of(path: &Path) -> Result<(Digest, u64, [u8; 4]), Problem> {
-    let mut file = File::open(path).map_err(|e| file_problem(path, &e))?;
+    let mut file = files::open_plain(path)?;
     let size = file.metadata().map_err(|e| file_problem(path, &e))?.len();
     let bar = bar("verifying", size, 0);
     let (mut hasher, mut buffer, mut magic, mut seen) = (Sha256::new(), vec![0_u8; 1 << 20], [0_u8; 4], 0_u64);
@@ -243,6 +245,22 @@ mod tests {
         let again = pull_into(&dir, &other, None).await.expect("the same once more");
         assert_eq!(again.path, second.path);
         assert_eq!(std::fs::read_dir(dir.path().join("models")).expect("it exists").count(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_partial_download_never_follows_a_link_nor_waits_for_a_fifo() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let models = dir.path().join("models");
+        std::fs::create_dir_all(&models).expect("made");
+        let (precious, part) = (dir.path().join("precious"), models.join("source.gguf.part"));
+        std::fs::write(&precious, "mine").expect("written");
+        std::os::unix::fs::symlink(&precious, &part).expect("a link");
+        pull_into(&dir, DEMO_GGUF, None).await.expect_err("a link is refused");
+        assert_eq!(std::fs::read(&precious).expect("there"), b"mine");
+        std::fs::remove_file(&part).expect("the link");
+        nix::unistd::mkfifo(&part, nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
+        let refused = tokio::time::timeout(Duration::from_secs(60), pull_into(&dir, DEMO_GGUF, None));
+        refused.await.expect("not waited for").expect_err("a FIFO is refused");
     }
 
     #[tokio::test]

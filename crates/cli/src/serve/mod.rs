@@ -12,6 +12,7 @@ use access::token::Signer;
 use cloud::local::LocalCloud;
 use cloud::server::ServerAccess;
 use control::clouds::client::CloudClientPort;
+use control::config::KeepToken;
 use control::{CloudPort, Control, ControlConfig};
 use domain::{Clock, Problem, SystemClock};
 use gateway::{Gateway, GatewayConfig};
@@ -46,7 +47,7 @@ pub struct Servers {
     cloud_supervisor: Part,
 }
 
-/// Something that runs until it is told to stop.
+/// Something that runs until it is told to stop. When it ends before, so does the process.
 struct Part {
     shutdown: CancellationToken,
     task: JoinHandle<Option<()>>,
@@ -58,7 +59,7 @@ impl Part {
         run: impl FnOnce(CancellationToken) -> F,
     ) -> Self {
         let shutdown = CancellationToken::new();
-        Self { task: telemetry::tasks::spawn(name, run(shutdown.clone())), shutdown }
+        Self { task: telemetry::tasks::essential(name, &shutdown, run(shutdown.clone())), shutdown }
     }
 
     async fn stop(self) {
@@ -71,6 +72,7 @@ impl Part {
 /// Opens everything and starts it. When this returns, all of it serves.
 pub async fn start(context: &Context) -> Result<Servers, Problem> {
     let (config, data_dir) = (&context.config, &context.data_dir);
+    telemetry::tasks::end_process_on_death();
     let lock = RunLock::take_when_free(data_dir).await?;
     let listeners = Listeners::bind(config.listen).await?;
     lock.announce(listeners.addresses, false)?;
@@ -103,6 +105,7 @@ pub async fn start(context: &Context) -> Result<Servers, Problem> {
     let slots = config.local.parallel;
     let control_config = ControlConfig {
         slots,
+        keep_admin_token: Some(keep_token(data_dir)),
         connections_max: shares.control.min(1_024),
         hosts: hosts.clone(),
         ..config.control.with(ControlConfig::new(admin_token, "control"))
@@ -182,10 +185,13 @@ pub fn init_logs(context: &Context) -> Result<(), Problem> {
         .map_err(|cause| Problem::invalid(cause).at("log.filter"))
 }
 
-/// Logs to the data folder.
-pub fn init_logs_to_file(context: &Context) -> Result<(), Problem> {
-    let (log, file) = (&context.config.log, Arc::new(log_file::open(&context.data_dir)?));
-    telemetry::log::init_to(&log.filter, log.format, false, move || Arc::clone(&file))
+/// Logs to the data folder, and sends standard error there too if nobody watches it.
+pub fn init_logs_to_file(context: &Context, takes_stderr: bool) -> Result<(), Problem> {
+    let (log, file) = (&context.config.log, log_file::open(&context.data_dir)?);
+    if takes_stderr {
+        file.take_stderr().map_err(|e| secret_file::file_problem(&context.data_dir.log(), &e))?;
+    }
+    telemetry::log::init_to(&log.filter, log.format, false, move || file.clone())
         .map_err(|cause| Problem::invalid(cause).at("log.filter"))
 }
 
@@ -210,15 +216,34 @@ fn gateway_config(config: &GatewayConfig, shares: &Shares, hosts: Vec<String>) -
 
 async fn open_store(path: PathBuf) -> Result<SharedStore, Problem> {
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(|e| secret_file::file_problem(folder, &e))?;
+        files::private_folder(folder, crate::paths::OURS)?;
     }
     let store = when_free(|| SqliteStore::open(path.clone()).map_err(Problem::from)).await?;
     Ok(Arc::new(store))
 }
 
+/// Writes a new admin token where the next start finds it.
+fn keep_token(data_dir: &DataDir) -> KeepToken {
+    let file = data_dir.admin_token();
+    Arc::new(move |token: &str| secret_file::write(&file, token))
+}
+
+/// Replaces the admin token of a program that does not run.
+pub fn write_admin_token(data_dir: &DataDir) -> Result<(), Problem> {
+    secret_file::write(&data_dir.admin_token(), &random_token())
+}
+
+/// Replaces the key with which tokens for the clouds are signed, of a program that does not run.
+pub fn write_signing_key(data_dir: &DataDir) -> Result<(), Problem> {
+    secret_file::write(&data_dir.signing_key(), &new_signing_key()?)
+}
+
+fn new_signing_key() -> Result<String, Problem> {
+    Ok(Signer::generate(&mut StdRng::from_os_rng()).map_err(Problem::from)?.to_pem().to_owned())
+}
+
 fn signer(data_dir: &DataDir) -> Result<Arc<Signer>, Problem> {
-    let make = || Ok(Signer::generate(&mut StdRng::from_os_rng()).map_err(Problem::from)?.to_pem().to_owned());
-    let pem = secret_file::read_or_create(&data_dir.signing_key(), make)?;
+    let pem = secret_file::read_or_create(&data_dir.signing_key(), new_signing_key)?;
     Ok(Arc::new(Signer::from_pem(pem.as_bytes()).map_err(Problem::from)?))
 }
 

@@ -24,6 +24,8 @@ use crate::contract::envelope::{Envelope, Operation, OperationState, Status};
 
 /// How long an operation is remembered after it began, in milliseconds: 7 days.
 const RETENTION_MS: i64 = 7 * 24 * 3_600_000;
+/// Most records that are kept, and the writes since they were last counted.
+const RECORDS_MAX: usize = 20_000;
 /// Every so many writes, old records are removed.
 const PRUNE_EVERY: u64 = 256;
 /// Most writes at one time.
@@ -190,10 +192,17 @@ impl Operations {
         Ok(())
     }
 
-    /// Removes records that are older than the retention.
+    /// Removes records that are older than the retention, and the oldest of those that are too many: whoever may write
+    /// may be refused as often as they like.
     async fn prune(&self) -> Result<(), Problem> {
-        let oldest = self.clock.now().plus_millis(-RETENTION_MS);
-        for record in objects::list::<Record>(&*self.store).await? {
+        let mut oldest = self.clock.now().plus_millis(-RETENTION_MS);
+        let records = objects::list::<Record>(&*self.store).await?;
+        if records.len() > RECORDS_MAX {
+            let mut starts: Vec<Timestamp> = records.iter().map(|read| read.value.operation.started_at).collect();
+            starts.sort_unstable();
+            oldest = oldest.max(starts[records.len() - RECORDS_MAX]);
+        }
+        for record in records {
             let operation = &record.value.operation;
             if operation.started_at < oldest && operation.state != OperationState::Running {
                 let write = objects::delete::<Record>(&operation.id, Expect::Version(record.version));

@@ -1,14 +1,19 @@
 //! How answers and problems go out.
 
+use std::sync::Arc;
+
 use axum::Json;
-use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use domain::{Kind, Problem};
 use serde::Serialize;
 use state::StoreError;
 
+use super::authentication;
 use super::types::{ErrorBody, ListOf};
 use crate::registry::Created;
+use crate::world::World;
 
 /// A problem on its way to the client, with its status.
 #[derive(Debug)]
@@ -62,12 +67,24 @@ pub(crate) async fn stored<T: state::objects::Stored>(store: &dyn state::Store) 
     Ok(state::objects::list(store).await?.into_iter().map(|read| read.value).collect())
 }
 
-pub(crate) async fn no_such_route(uri: Uri) -> Failure {
+pub(crate) async fn no_such_route(State(world): State<Arc<World>>, headers: HeaderMap, uri: Uri) -> Failure {
+    // Whoever may not ask learns nothing of what there is.
+    if let Err(refused) = authentication::check(&world, &headers) {
+        return refused.into();
+    }
     let path: String = uri.path().chars().take(160).collect();
     Problem::not_found(format!("there is nothing at {path}")).next("see GET /openapi.json for what there is").into()
 }
 
-pub(crate) async fn method_not_allowed(method: axum::http::Method, uri: Uri) -> Failure {
+pub(crate) async fn method_not_allowed(
+    State(world): State<Arc<World>>,
+    headers: HeaderMap,
+    method: axum::http::Method,
+    uri: Uri,
+) -> Failure {
+    if let Err(refused) = authentication::check(&world, &headers) {
+        return refused.into();
+    }
     let path: String = uri.path().chars().take(160).collect();
     let problem = Problem::new(Kind::Invalid, format!("{path} does not know the method {method}"))
         .next("see GET /openapi.json for what there is");

@@ -1,8 +1,9 @@
-//! Every route but the open ones needs the admin token.
+//! Every route but the open ones needs the admin token, and so does the answer that there is no such route.
 
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
+use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
@@ -20,14 +21,20 @@ pub(crate) fn required(handler: MethodRouter<Arc<World>>, world: &Arc<World>) ->
 }
 
 async fn authenticate(State(world): State<Arc<World>>, request: Request, next: Next) -> Result<Response, Failure> {
-    let shown = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let Some(token) = shown.and_then(bearer) else {
-        return Err(refused("no token came with the request").into());
-    };
-    if !same(token, &world.config.admin_token) {
-        return Err(refused("the token is not the right one").into());
-    }
+    check(&world, request.headers())?;
     Ok(next.run(request).await)
+}
+
+/// Whether these headers show the token.
+pub(crate) fn check(world: &World, headers: &HeaderMap) -> Result<(), Problem> {
+    let shown = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let Some(token) = shown.and_then(bearer) else {
+        return Err(refused("no token came with the request"));
+    };
+    if !same(token, &world.admin_token()) {
+        return Err(refused("the token is not the right one"));
+    }
+    Ok(())
 }
 
 fn bearer(header: &str) -> Option<&str> {

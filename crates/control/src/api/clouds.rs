@@ -27,6 +27,7 @@ async fn list(State(world): State<Arc<World>>) -> Answered<ListOf<CloudStatus>> 
     let views = world.survey.look(LOOK_MS).await;
     Ok(list_of(views.into_iter().map(|view| CloudStatus {
         answers: view.answered(),
+        answered_ms_ago: view.answered_ms_ago,
         sites: sites.iter().map(|site| site.site.clone()).filter(|site| site.site.cloud == view.cloud).collect(),
         problem: view.problem,
         name: view.cloud,

@@ -17,6 +17,7 @@ pub mod openapi;
 mod plans;
 mod route;
 mod status;
+mod tokens;
 pub mod types;
 
 use std::sync::Arc;
@@ -42,6 +43,7 @@ pub(crate) fn routes() -> Vec<Route> {
         events::routes(),
         logs::routes(),
         keys::routes(),
+        tokens::routes(),
         clouds::routes(),
     ]
     .into_iter()

@@ -7,6 +7,7 @@ use domain::{Deployment, Money, Problem, Replica, ReplicaPhase, Secret, SiteRef}
 use futures_util::StreamExt as _;
 use state::objects::{get, list};
 
+use super::health::stale_parts;
 use super::types::{AutoscalingView, DeploymentPhase, DeploymentView, ReplicaLoad, ReplicaView, SiteView};
 use crate::clouds::survey::CloudView;
 use crate::reconcilers::autoscale::stored::Scaling;
@@ -43,14 +44,16 @@ pub(super) async fn view(world: &World, deployment: &Deployment) -> Result<Deplo
     // Some may be about to leave for others that start: only when all that is there serves is it at rest.
     let at_rest = ready == replicas().count();
     let ready = u32::try_from(ready).unwrap_or(u32::MAX);
+    let stale = stale(world);
     Ok(DeploymentView {
         name: deployment.name.clone(),
         uid: deployment.uid.clone(),
         model: deployment.model.clone(),
         environment: deployment.environment.clone(),
         market: deployment.market,
-        phase: phase(deployment, &progress, at_rest && ready == deployment.replicas),
+        phase: phase(deployment, &progress, stale.is_none() && at_rest && ready == deployment.replicas),
         message: progress.message.clone(),
+        stale,
         replicas_wanted: deployment.replicas,
         replicas_ready: ready,
         autoscaling: autoscaling(world, deployment).await?,
@@ -62,6 +65,18 @@ pub(super) async fn view(world: &World, deployment: &Deployment) -> Result<Deplo
         created_at: deployment.created_at,
         sites,
     })
+}
+
+/// Why this may no longer be so, and for how long: the parts that bring it up to date are late.
+fn stale(world: &World) -> Option<String> {
+    let parts = stale_parts(world);
+    let oldest = parts.iter().max_by_key(|part| part.age_ms)?;
+    let cause = oldest.cause.as_ref().map_or_else(String::new, |cause| format!(": {cause}"));
+    Some(format!(
+        "as it was {} s ago, since {} has done nothing for that long{cause}",
+        oldest.age_ms / 1_000,
+        oldest.part
+    ))
 }
 
 async fn autoscaling(world: &World, deployment: &Deployment) -> Result<Option<AutoscalingView>, Problem> {
@@ -99,7 +114,8 @@ async fn replica_view(
     leaving: bool,
 ) -> (SiteRef, ReplicaView) {
     let answers = matches!(replica.phase, ReplicaPhase::Ready | ReplicaPhase::Draining) && !replica.url.is_empty();
-    let health = if answers { world.model_services.health(&replica.url, shown, world.clock.now()).await } else { None };
+    let health =
+        if answers { world.model_services.health(&replica.url, shown, world.clock.monotonic()).await } else { None };
     let load = health.map(|health| ReplicaLoad {
         running: health.running,
         waiting: health.waiting,

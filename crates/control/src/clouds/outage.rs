@@ -1,6 +1,6 @@
 //! When a site counts as out: not at the first bad answer, and not as back at the first good one.
 
-use domain::Timestamp;
+use domain::Monotonic;
 
 /// How long a site must be out before replicas leave it, and back before they return.
 #[derive(Debug, Clone, Copy)]
@@ -18,18 +18,18 @@ pub enum Service {
     #[default]
     Up,
     /// It has not worked since then, for a short time: replicas stay.
-    Failing(Timestamp),
+    Failing(Monotonic),
     /// It is out: replicas leave.
     Out,
     /// It works again since then, after an outage.
-    Returning(Timestamp),
+    Returning(Monotonic),
 }
 
 impl Service {
     /// The state after an observation at `now`.
     #[must_use]
-    pub fn observe(self, available: bool, now: Timestamp, patience: Patience) -> Self {
-        let elapsed = |since: Timestamp, millis: i64| now.micros_since(since) >= millis.saturating_mul(1_000);
+    pub fn observe(self, available: bool, now: Monotonic, patience: Patience) -> Self {
+        let elapsed = |since: Monotonic, millis: i64| now.millis_since(since) >= millis;
         match (self, available) {
             (Self::Up | Self::Failing(_), true) => Self::Up,
             (Self::Up, false) => Self::Failing(now),
@@ -63,7 +63,7 @@ mod tests {
 
     fn after(observations: &[(i64, bool)]) -> Service {
         observations.iter().fold(Service::Up, |service, (second, available)| {
-            service.observe(*available, Timestamp(second * 1_000_000), PATIENCE)
+            service.observe(*available, Monotonic(second * 1_000_000), PATIENCE)
         })
     }
 
@@ -71,7 +71,7 @@ mod tests {
     fn a_short_failure_moves_nothing() {
         assert!(after(&[(0, false), (1, false)]).holds());
         assert!(!after(&[(0, false), (1, false)]).takes());
-        assert_eq!(after(&[(0, false), (1, true), (2, false), (3, false)]), Service::Failing(Timestamp(2_000_000)));
+        assert_eq!(after(&[(0, false), (1, true), (2, false), (3, false)]), Service::Failing(Monotonic(2_000_000)));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cloud::contract::tools::{CostEstimate, Health, Nodepool, Quotas};
-use domain::{Clock, CloudSite, Kind, Name, Problem, Resources, SiteRef, Timestamp};
+use domain::{Clock, CloudSite, Kind, Monotonic, Name, Problem, Resources, SiteRef, Timestamp};
 use futures_util::future::join_all;
 
 use super::CloudPort;
@@ -28,6 +28,10 @@ pub struct CloudView {
     pub cloud: Name,
     /// Since when it has not answered, if it did not answer last.
     pub silent_since: Option<Timestamp>,
+    /// For how many milliseconds it has been silent, if it did not answer last.
+    pub silent_ms: Option<i64>,
+    /// Milliseconds since it last answered, if it ever did.
+    pub answered_ms_ago: Option<i64>,
     /// Why it did not.
     pub problem: Option<Problem>,
     /// Its last health report, if it ever gave one.
@@ -100,20 +104,21 @@ impl Watched {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn view(&self) -> CloudView {
-        self.memory().view(self.port.name())
+    fn view(&self, now: Monotonic) -> CloudView {
+        self.memory().view(self.port.name(), now)
     }
 }
 
 #[derive(Default)]
 struct Memory {
-    read_at: Option<Timestamp>,
-    silent_since: Option<Timestamp>,
+    read_at: Option<Monotonic>,
+    answered_at: Option<Monotonic>,
+    silent_since: Option<(Timestamp, Monotonic)>,
     problem: Option<Problem>,
     health: Option<Arc<Health>>,
     quotas: Option<Arc<Quotas>>,
     service: BTreeMap<String, Service>,
-    prices: Vec<(Resources, Timestamp, Arc<CostEstimate>)>,
+    prices: Vec<(Resources, Monotonic, Arc<CostEstimate>)>,
 }
 
 impl Survey {
@@ -138,7 +143,10 @@ impl Survey {
     /// Every cloud as it was last seen, without asking any.
     #[must_use]
     pub fn remembered(&self) -> Vec<CloudView> {
-        self.clouds.iter().map(Watched::view).collect()
+        {
+            let now = self.clock.monotonic();
+            self.clouds.iter().map(|watched| watched.view(now)).collect()
+        }
     }
 
     /// Every cloud as it stands, read again when the last reading is older than `age_ms` milliseconds.
@@ -167,12 +175,12 @@ impl Survey {
     async fn refresh(&self, watched: &Watched, age_ms: i64) {
         let _asking = watched.asking.lock().await;
         let read_at = watched.memory().read_at;
-        if read_at.is_some_and(|at| self.clock.now().micros_since(at) < age_ms.saturating_mul(1_000)) {
+        if read_at.is_some_and(|at| self.clock.monotonic().millis_since(at) < age_ms) {
             return;
         }
         let reading = async { futures_util::try_join!(watched.port.get_health(), watched.port.get_quotas()) };
         let answer = within(READ_TIMEOUT, reading).await;
-        let now = self.clock.now();
+        let now = self.clock.monotonic();
         let mut memory = watched.memory();
         memory.read_at = Some(now);
         match answer {
@@ -180,7 +188,7 @@ impl Survey {
             Err(problem) => {
                 if memory.silent_since.is_none() {
                     tracing::warn!(cloud = %watched.port.name(), cause = %problem, "cloud does not answer");
-                    memory.silent_since = Some(now);
+                    memory.silent_since = Some((self.clock.now(), now));
                 }
                 memory.problem = Some(problem);
             }
@@ -188,13 +196,13 @@ impl Survey {
     }
 
     async fn prices(&self, watched: &Watched, need: &Resources) -> Option<Arc<CostEstimate>> {
-        let now = self.clock.now();
+        let now = self.clock.monotonic();
         let (known, silent) = {
             let memory = watched.memory();
             (memory.prices.iter().find(|(of, _, _)| of == need).cloned(), memory.silent_since.is_some())
         };
         if let Some((_, at, prices)) = &known
-            && (silent || now.micros_since(*at) < PRICES_FRESH_MS * 1_000)
+            && (silent || now.millis_since(*at) < PRICES_FRESH_MS)
         {
             return Some(prices.clone());
         }
@@ -218,8 +226,8 @@ impl Survey {
         let memory = watched.memory();
         let (Some(health), Some(quotas)) = (&memory.health, &memory.quotas) else { return Vec::new() };
         let none = CostEstimate { lines: Vec::new(), source: String::new() };
-        let now = self.clock.now();
-        let silent = memory.silent_since.is_some_and(|since| now.micros_since(since) >= self.silent_ms * 1_000);
+        let now = self.clock.monotonic();
+        let silent = memory.silent_since.is_some_and(|(_, since)| now.millis_since(since) >= self.silent_ms);
         let sites = sites_of(watched.port.name(), need, health, quotas, prices.unwrap_or(&none));
         sites
             .into_iter()
@@ -237,7 +245,7 @@ impl Survey {
 }
 
 impl Memory {
-    fn take(&mut self, health: Health, quotas: Quotas, now: Timestamp, patience: Patience) {
+    fn take(&mut self, health: Health, quotas: Quotas, now: Monotonic, patience: Patience) {
         let known = std::mem::take(&mut self.service);
         for region in &health.regions {
             let before = known.get(&region.region).copied().unwrap_or_default();
@@ -245,14 +253,17 @@ impl Memory {
         }
         self.health = Some(Arc::new(health));
         self.quotas = Some(Arc::new(quotas));
+        self.answered_at = Some(now);
         self.silent_since = None;
         self.problem = None;
     }
 
-    fn view(&self, cloud: &Name) -> CloudView {
+    fn view(&self, cloud: &Name, now: Monotonic) -> CloudView {
         CloudView {
             cloud: cloud.clone(),
-            silent_since: self.silent_since,
+            silent_since: self.silent_since.map(|(named, _)| named),
+            silent_ms: self.silent_since.map(|(_, at)| now.millis_since(at)),
+            answered_ms_ago: self.answered_at.map(|at| now.millis_since(at)),
             problem: self.problem.clone(),
             health: self.health.clone(),
             quotas: self.quotas.clone(),

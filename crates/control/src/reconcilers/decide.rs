@@ -30,8 +30,10 @@ pub struct Situation<'a> {
     pub resting: &'a BTreeSet<SiteRef>,
     /// What the gateways know.
     pub routing: &'a Routing,
-    /// The time.
+    /// The time, which events and intents are named with.
     pub now: Timestamp,
+    /// How long each site's intent has stood, in milliseconds, as far as this process has seen it.
+    pub intent_ages_ms: &'a BTreeMap<SiteRef, i64>,
     /// How long a removal waits for the gateways, in milliseconds.
     pub drain_ms: i64,
 }
@@ -101,6 +103,10 @@ impl Situation<'_> {
         self.goals.get(site).copied().unwrap_or(0)
     }
 
+    fn intent_age_ms(&self, site: &SiteRef) -> i64 {
+        self.intent_ages_ms.get(site).copied().unwrap_or(0)
+    }
+
     fn size(&self, site: &SiteRef) -> u32 {
         self.pools.get(site).map_or(0, |pool| pool.size)
     }
@@ -127,7 +133,7 @@ fn settle(situation: &Situation<'_>, site: &SiteRef, decision: &mut Decision) {
     let Some(intent) = &entry.intent else { return };
     let reached = situation.size(site) == intent.size && (intent.size > 0 || removal::nothing_left(situation, site));
     let gone = intent.removal.as_ref().is_none_or(|removal| removal::victims_left(situation, site, removal).is_empty());
-    let overdue = situation.now.micros_since(intent.since) > 2 * situation.drain_ms * 1_000;
+    let overdue = situation.intent_age_ms(site) > 2 * situation.drain_ms;
     if (reached && (gone || overdue)) || intent.size != goal {
         entry.intent = None;
     }

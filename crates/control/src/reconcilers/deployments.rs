@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cloud::contract::tools::Nodepool;
-use domain::{CloudSite, Deployment, Name, Problem, SiteRef, Timestamp};
+use domain::{CloudSite, Deployment, Monotonic, Name, Problem, SiteRef, Timestamp};
 use futures_util::future::join_all;
 use planning::allocation::{Allocation, AllocationProblem, allocate};
 use state::objects::{Versioned, delete, put};
@@ -35,7 +35,7 @@ const REST_MS: (i64, i64) = (1_000, 30_000);
 #[derive(Default)]
 pub(crate) struct Deployments {
     /// Sites that refused, by deployment uid: how often in a row, and until when they are left alone.
-    rests: BTreeMap<(String, SiteRef), (u32, Timestamp)>,
+    rests: BTreeMap<(String, SiteRef), (u32, Monotonic)>,
 }
 
 /// What one run has in common for all deployments.
@@ -59,7 +59,7 @@ impl Reconciler for Deployments {
         let wish = Wish::read(&*world.store).await?;
         let views = world.survey.look(LOOK_MS).await;
         let answering = views.iter().filter(|view| view.answered()).map(|view| view.cloud.clone()).collect();
-        let routing = Routing::read(&*world.store).await?;
+        let routing = Routing::read(world).await?;
         let run = Run { world, fence, wish: &wish, views: &views, answering, routing, control_plane };
         // Replicas decided in this run that the quotas do not count yet.
         let mut claimed = BTreeMap::new();
@@ -86,7 +86,8 @@ impl Deployments {
         let before = known.cloned().unwrap_or_else(|| Progress::new(deployment));
         let pools = pools_of(deployment, run.views);
         let (goals, reasons, shortage) = goals(run, deployment, &pools, claimed).await;
-        let resting = self.resting(&deployment.uid, now);
+        let resting = self.resting(&deployment.uid, run.world.clock.monotonic());
+        let intent_ages_ms = intent_ages_ms(run.world, &before);
         let situation = Situation {
             deployment,
             goals: &goals,
@@ -96,6 +97,7 @@ impl Deployments {
             resting: &resting,
             routing: &run.routing,
             now,
+            intent_ages_ms: &intent_ages_ms,
             drain_ms: run.world.config.drain_ms,
         };
         let mut decision = decide(&situation, &before);
@@ -114,7 +116,7 @@ impl Deployments {
     async fn carry_out(&mut self, run: &Run<'_>, deployment: &Deployment, decision: Decision) -> Result<(), Problem> {
         let Decision { mut progress, actions, .. } = decision;
         let outcomes = join_all(actions.iter().map(|action| perform(run, deployment, action))).await;
-        let now = run.world.clock.now();
+        let (now, moment) = (run.world.clock.now(), run.world.clock.monotonic());
         let mut events = Vec::new();
         let written = progress.clone();
         for (action, outcome) in actions.iter().zip(outcomes) {
@@ -127,16 +129,27 @@ impl Deployments {
             tracing::warn!(deployment = %deployment.name, site = %action.site, cause = %error, "change of a pool failed");
             let failures = self.rests.get(&rest).map_or(0, |(failures, _)| *failures);
             let pause_ms = REST_MS.0.saturating_mul(1 << failures.min(10)).min(REST_MS.1);
-            self.rests.insert(rest, (failures + 1, now.plus_millis(pause_ms)));
+            self.rests.insert(rest, (failures + 1, moment.plus_millis(pause_ms)));
             events.extend(refused(&mut progress, action, &error, now));
         }
         if progress == written { Ok(()) } else { commit(run, &progress, &events).await }
     }
 
-    fn resting(&self, uid: &str, now: Timestamp) -> BTreeSet<SiteRef> {
+    fn resting(&self, uid: &str, now: Monotonic) -> BTreeSet<SiteRef> {
         let resting = self.rests.iter().filter(|((of, _), (_, until))| of == uid && now < *until);
         resting.map(|((_, site), _)| site.clone()).collect()
     }
+}
+
+/// How long each intent has stood here. Not by the time that is written in it: that is of a wall clock, which steps.
+fn intent_ages_ms(world: &World, progress: &Progress) -> BTreeMap<SiteRef, i64> {
+    let now = world.clock.monotonic();
+    let intents = progress.pools.iter().filter_map(|(site, pool)| Some((site, pool.intent.as_ref()?.counter)));
+    let age = |(site, counter): (&SiteRef, u64)| {
+        let sight = world.seen.look(format!("intent/{}/{site}", progress.uid), counter, now);
+        (site.clone(), sight.age_ms)
+    };
+    intents.map(age).collect()
 }
 
 async fn perform(run: &Run<'_>, deployment: &Deployment, action: &Action) -> Result<(), WriteError> {

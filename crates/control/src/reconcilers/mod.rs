@@ -61,13 +61,15 @@ pub(crate) async fn keep<R: Reconciler>(mut reconciler: R, world: &World, shutdo
 
 /// One run, if this process leads.
 pub(crate) async fn run_once<R: Reconciler>(reconciler: &mut R, leadership: &mut Leadership, world: &World) {
-    let outcome = match leadership.ensure(world).await {
-        Ok(Some(fence)) => reconciler.run(world, &fence).await,
-        Ok(None) => return,
-        Err(error) => Err(error.into()),
+    let (leads, outcome) = match leadership.ensure(world).await {
+        Ok(Some(fence)) => (true, reconciler.run(world, &fence).await),
+        Ok(None) => (false, Ok(())),
+        Err(error) => (true, Err(error.into())),
     };
-    if let Err(problem) = outcome {
-        tracing::warn!(reconciler = R::NAME, cause = %problem, "reconciler run failed");
+    let problem = outcome.err().map(|problem| problem.cause);
+    if let Some(cause) = &problem {
+        tracing::warn!(reconciler = R::NAME, %cause, "reconciler run failed");
         leadership.doubt();
     }
+    world.vitals.passed(R::NAME, leads, problem, world.clock.monotonic());
 }

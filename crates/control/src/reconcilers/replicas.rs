@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cloud::contract::tools::{Instance, InstanceStatus, Nodepool};
+use domain::text::{PROBLEM_MAX_CHARS, printable};
 use domain::{Deployment, Name, Problem, Replica, ReplicaPhase, SiteRef, Timestamp};
 use state::objects::{delete, list, put};
 use state::{Batch, Expect, Fence, StoreError, Write};
@@ -125,6 +126,6 @@ fn replica_of(site: &SiteRef, pool: &Nodepool, instance: &Instance, deployment: 
         url: instance.url.clone().unwrap_or_default(),
         price_per_hour: instance.price_per_hour,
         since: now,
-        reason: instance.reason.clone(),
+        reason: instance.reason.as_ref().map(|reason| printable(reason, PROBLEM_MAX_CHARS).into_owned()),
     }
 }

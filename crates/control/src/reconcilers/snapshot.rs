@@ -1,5 +1,7 @@
 //! The routing snapshot: written whenever models, deployments, replicas, removals or keys change what it says.
 
+mod size;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -11,6 +13,8 @@ use domain::{
 use state::objects::{get, list, put};
 use state::{Batch, Expect, Fence, Store, StoreError};
 
+use self::size::{SNAPSHOT_HARD_MAX_BYTES, bytes_of};
+pub use self::size::{SNAPSHOT_MAX_BYTES, expected_bytes};
 use super::Reconciler;
 use super::autoscale::stored::Scaling;
 use super::credential::ReplicaCredential;
@@ -28,15 +32,23 @@ impl Reconciler for Snapshot {
 
     async fn run(&mut self, world: &World, fence: &Fence) -> Result<(), Problem> {
         let current = get::<RoutingSnapshot>(&*world.store, "current").await?;
-        let inputs = Inputs::read(&*world.store, locations(world)).await?;
+        let inputs = Inputs::of(world).await?;
         let (version, expect) =
             current.as_ref().map_or((0, Expect::Absent), |read| (read.value.version, Expect::Version(read.version)));
-        let next = build(&inputs, version + 1, world.clock.now());
-        if current.is_some_and(|read| says_the_same(&read.value, &next)) {
-            return Ok(());
+        let mut next = build(&inputs, version + 1, world.clock.now());
+        let bytes = bytes_of(&next);
+        let is_too_large = bytes > SNAPSHOT_HARD_MAX_BYTES;
+        if is_too_large {
+            next = size::reduced(current.as_ref().map(|read| &read.value), next);
         }
-        let batch = Batch::new().fenced(fence.clone()).with(put(&next, expect)?);
-        world.store.commit(batch).await?;
+        if !current.is_some_and(|read| says_the_same(&read.value, &next)) {
+            let batch = Batch::new().fenced(fence.clone()).with(put(&next, expect)?);
+            world.store.commit(batch).await?;
+        }
+        if is_too_large {
+            let cause = format!("the routing snapshot would take {bytes} bytes: only what goes was taken over");
+            return Err(Problem::internal(cause).next("revoke keys or scale down"));
+        }
         tracing::debug!(version = next.version, models = next.models.len(), keys = next.keys.len(), "snapshot written");
         Ok(())
     }
@@ -64,7 +76,9 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    async fn read(store: &dyn Store, locations: BTreeMap<SiteRef, GeoPoint>) -> Result<Self, StoreError> {
+    /// Read from the store and from what clouds last said.
+    pub(crate) async fn of(world: &World) -> Result<Self, StoreError> {
+        let (store, locations) = (&*world.store, locations(world));
         Ok(Self {
             models: values(store).await?,
             deployments: values(store).await?,

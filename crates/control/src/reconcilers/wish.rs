@@ -7,7 +7,8 @@ use state::objects::{Stored, Versioned, list};
 use state::{Store, StoreError};
 
 use super::progress::Progress;
-use super::routing::Routing;
+use super::routing::{HeardGateway, Routing};
+use crate::world::World;
 
 /// What is wanted, and what was decided about it.
 pub(crate) struct Wish {
@@ -30,9 +31,15 @@ impl Wish {
 
 impl Routing {
     /// Reads the snapshot and what the gateways say of it.
-    pub(crate) async fn read(store: &dyn Store) -> Result<Self, StoreError> {
+    pub(crate) async fn read(world: &World) -> Result<Self, StoreError> {
+        let store = &*world.store;
         let snapshot = list(store).await?.into_iter().next().map(|read| read.value);
-        let gateways = list(store).await?.into_iter().map(|read| read.value).collect();
+        let now = world.clock.monotonic();
+        let heard = |read: Versioned<domain::GatewayStatus>| {
+            let sight = world.seen.look(format!("gateway/{}", read.value.gateway), read.version, now);
+            HeardGateway { status: read.value, silent_ms: sight.age_ms }
+        };
+        let gateways = list(store).await?.into_iter().map(heard).collect();
         Ok(Self { snapshot, gateways })
     }
 }

@@ -1,11 +1,12 @@
 //! Deployments as they are wanted. Making them so is the reconcilers' work.
 
+use domain::text::{LABEL_MAX_CHARS, printable};
 use domain::{Deployment, Environment, Model, ModelRef, Name, Problem};
 use state::objects::{Versioned, get, put};
 use state::{Batch, Expect};
 
 use super::scaling::Count;
-use super::{ChangeError, Created, conflict, environments, models, name_at, until_settled};
+use super::{ChangeError, Created, conflict, environments, models, name_at, room, until_settled};
 use crate::api::types::{CreateDeployment, ScaleDeployment};
 use crate::events::{Event, record};
 use crate::plan::{Subject, plan};
@@ -78,6 +79,8 @@ pub(crate) async fn create(world: &World, request: &CreateDeployment) -> Result<
         if let Some(shortage) = plan(world, &subject).await?.shortage {
             return Err(shortage.into());
         }
+        let _growing = world.growing.lock().await;
+        room::check(world, |inputs| inputs.deployments.push(deployment.clone())).await?;
         let what = format!("created: {} of {} in {}", count_of(deployment), deployment.model, deployment.environment);
         let batch = Batch::new()
             .with(put(deployment, Expect::Absent)?)
@@ -146,11 +149,19 @@ pub(crate) async fn scale(world: &World, name: &str, request: &ScaleDeployment) 
                 return Err(shortage.into());
             }
         }
+        let _growing = world.growing.lock().await;
+        room::check(world, |inputs| replace(&mut inputs.deployments, &wanted)).await?;
         let event = asked(world, change(&found.value, &wanted));
         commit(world, &wanted, found.version, &event).await?;
         Ok::<_, ChangeError>(wanted)
     })
     .await
+}
+
+fn replace(deployments: &mut [Deployment], wanted: &Deployment) {
+    for deployment in deployments.iter_mut().filter(|deployment| deployment.name == wanted.name) {
+        deployment.clone_from(wanted);
+    }
 }
 
 /// What a change of replicas does, in words.
@@ -180,8 +191,8 @@ pub(crate) async fn remove(world: &World, name: &str) -> Result<Deployment, Prob
 }
 
 pub(crate) fn unknown(name: &str) -> Problem {
-    let shown: String = name.chars().take(80).collect();
-    Problem::not_found(format!("there is no deployment {shown:?}")).next("list them with 'mcp status'").at("deployment")
+    let shown = printable(name, LABEL_MAX_CHARS);
+    Problem::not_found(format!("there is no deployment '{shown}'")).next("list them with 'mcp status'").at("deployment")
 }
 
 async fn commit(world: &World, wanted: &Deployment, version: u64, event: &Event) -> Result<(), ChangeError> {

@@ -8,6 +8,7 @@ pub mod environments;
 pub mod keys;
 pub mod model_file;
 pub mod models;
+pub(crate) mod room;
 pub(crate) mod scaling;
 
 use domain::{Kind, Name, Problem};

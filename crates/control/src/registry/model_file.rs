@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::Path;
 
+use domain::text::{LABEL_MAX_CHARS, printable};
 use domain::{Digest, Problem};
+use files::FileError;
 use llm::context::{GgufError, Metadata, Tensors};
 use planning::gpu::{ModelShape, Precision};
 use sha2::{Digest as _, Sha256};
@@ -16,6 +18,9 @@ pub const ARCHITECTURES: [&str; 8] = ["llama", "llama4", "mistral", "mistral3", 
 const HEAD_BYTES: u64 = 1 << 20;
 /// The longest head that is read, in bytes. Large vocabularies take some tens of megabytes.
 const HEAD_MAX_BYTES: u64 = 256 << 20;
+
+/// Longest name of an architecture, in bytes.
+const ARCHITECTURE_MAX_BYTES: usize = 64;
 
 /// What a model file says and is.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,16 +35,13 @@ pub(crate) struct ModelFile {
     pub title: Option<String>,
 }
 
-/// Reads the file at `path` from end to end. Blocks for as long as the disk takes.
-pub(crate) fn inspect(path: &Path) -> Result<ModelFile, Problem> {
+/// Reads the file at `path` from end to end. Blocks for as long as the disk takes, or until `stop` says to give up: it is
+/// asked every megabyte.
+pub(crate) fn inspect(path: &Path, stop: &dyn Fn() -> Option<Problem>) -> Result<ModelFile, Problem> {
     let mut file = open(path)?;
     let size_bytes = file.metadata().map_err(|error| unreadable(path, &error))?.len();
     let (metadata, tensors) = whole_head(&mut file, path, size_bytes)?;
-    let architecture = metadata.architecture().filter(|name| !name.is_empty()).map(str::to_owned).ok_or_else(|| {
-        Problem::invalid(format!("{} names no architecture", path.display()))
-            .next("convert it again with llama.cpp's converter")
-            .at("path")
-    })?;
+    let architecture = architecture(&metadata, path)?;
     let context_tokens = metadata.context_tokens().and_then(|tokens| u32::try_from(tokens).ok());
     let context_tokens = context_tokens.filter(|tokens| *tokens > 0).ok_or_else(|| {
         Problem::invalid(format!("{} does not say how long its context is", path.display()))
@@ -47,14 +49,28 @@ pub(crate) fn inspect(path: &Path) -> Result<ModelFile, Problem> {
             .at("path")
     })?;
     Ok(ModelFile {
-        digest: digest(&mut file).map_err(|error| unreadable(path, &error))?,
+        digest: digest(&mut file, path, size_bytes, stop)?,
         size_bytes,
         context_tokens,
         cache_bytes_per_token: cache_bytes_per_token(&metadata, &architecture),
         parameters: Some(tensors.parameters).filter(|count| *count > 0),
-        title: metadata.text("general.name").filter(|title| !title.is_empty()).map(str::to_owned),
+        title: metadata.text("general.name").map(|title| printable(title, LABEL_MAX_CHARS).into_owned()),
         architecture,
     })
+}
+
+/// The architecture that the file names: a short word, as in every file that some program can serve.
+fn architecture(metadata: &Metadata, path: &Path) -> Result<String, Problem> {
+    let name = metadata.architecture().unwrap_or_default();
+    let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let cause = if name.is_empty() {
+        format!("{} names no architecture", path.display())
+    } else if name.len() > ARCHITECTURE_MAX_BYTES || !name.chars().all(is_word) {
+        format!("{} names an architecture that is no short word: '{}'", path.display(), printable(name, 40))
+    } else {
+        return Ok(name.to_owned());
+    };
+    Err(Problem::invalid(cause).next("convert it again with llama.cpp's converter").at("path"))
 }
 
 /// Bytes of keys and values for one token at 16 bits, as llama.cpp keeps them, when the file says what decides them
@@ -109,22 +125,34 @@ fn head(file: &mut File, path: &Path, size_bytes: u64) -> Result<(Metadata, Tens
     }
 }
 
+/// Opens a plain file. A FIFO, a device or a folder is refused, and never waited for.
 fn open(path: &Path) -> Result<File, Problem> {
-    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
-    let is_file = file.metadata().is_ok_and(|metadata| metadata.is_file());
-    if is_file {
-        return Ok(file);
-    }
-    Err(Problem::invalid(format!("{} is not a file", path.display())).next("name a GGUF file").at("path"))
+    files::open_plain(path).map_err(|error| match error {
+        FileError::Io { cause, .. } => unreadable(path, &cause),
+        _ => Problem::invalid(format!("{} is not a file", path.display())).next("name a plain GGUF file").at("path"),
+    })
 }
 
-/// SHA-256 of the file, in pieces of a megabyte.
-fn digest(file: &mut File) -> std::io::Result<Digest> {
-    file.rewind()?;
-    let mut hasher = Sha256::new();
+/// SHA-256 of the file, in pieces of a megabyte. One that changes its size meanwhile is refused, so that this ends.
+fn digest(
+    file: &mut File,
+    path: &Path,
+    size_bytes: u64,
+    stop: &dyn Fn() -> Option<Problem>,
+) -> Result<Digest, Problem> {
+    file.rewind().map_err(|error| unreadable(path, &error))?;
+    let (mut hasher, mut seen) = (Sha256::new(), 0_u64);
     let mut piece = vec![0; 1 << 20];
     loop {
-        let read = file.read(&mut piece)?;
+        if let Some(problem) = stop() {
+            return Err(problem);
+        }
+        let read = file.read(&mut piece).map_err(|error| unreadable(path, &error))?;
+        seen += read as u64;
+        if seen > size_bytes || (read == 0 && seen < size_bytes) {
+            let cause = format!("{} changed while it was read", path.display());
+            return Err(Problem::invalid(cause).next("register it when it is whole").at("path"));
+        }
         if read == 0 {
             return Ok(Digest::from_sha256(&hasher.finalize().into()));
         }

@@ -1,10 +1,13 @@
 //! Models: a name and a version stand for one file for ever.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use domain::{Deployment, Digest, Model, ModelRef, Problem};
+use domain::text::{LABEL_MAX_CHARS, printable};
+use domain::{Deployment, Digest, Kind, Model, ModelRef, Problem};
 use state::objects::{delete, get, list, put};
 use state::{Batch, Expect};
+use tokio_util::sync::CancellationToken;
 
 use super::model_file::{ARCHITECTURES, ModelFile, inspect};
 use super::{ChangeError, Created, conflict, name_at, until_settled};
@@ -16,6 +19,11 @@ const LIST_MAX: usize = 100;
 /// Longest tag or metadata text, in bytes.
 const TEXT_MAX_BYTES: usize = 1_024;
 
+/// Longest wait for a turn to read a file.
+const TURN_WITHIN: Duration = Duration::from_secs(60);
+/// Longest time that reading one file may take, in milliseconds: a terabyte on a slow disk.
+const READ_MAX_MS: i64 = 3 * 3_600_000;
+
 /// Registers a file under a name and a version. The same file again finds the same model.
 pub(crate) async fn register(world: &World, request: RegisterModel) -> Result<Created<Model>, Problem> {
     let reference = ModelRef { name: name_at(&request.name, "name")?, version: name_at(&request.version, "version")? };
@@ -23,11 +31,7 @@ pub(crate) async fn register(world: &World, request: RegisterModel) -> Result<Cr
     let expected =
         request.digest.as_ref().map(|text| text.parse::<Digest>().map_err(|p| p.at("digest"))).transpose()?;
     let path = absolute(&request.path)?;
-    let inspected = path.clone();
-    // Hashing reads the whole file: not on a thread that serves others.
-    let file = tokio::task::spawn_blocking(move || inspect(&inspected))
-        .await
-        .map_err(|error| Problem::internal(format!("reading the model file ended early: {error}")))??;
+    let file = inspected(world, &path).await?;
     if let Some(expected) = expected.filter(|expected| *expected != file.digest) {
         let cause = format!("{} has the digest {}, not {expected}", path.display(), file.digest);
         return Err(Problem::invalid(cause).next("download it again, or correct the digest").at("digest"));
@@ -36,6 +40,33 @@ pub(crate) async fn register(world: &World, request: RegisterModel) -> Result<Cr
         tracing::warn!(model = %reference, architecture = %file.architecture, "architecture is not of the llama family");
     }
     keep(world, model(world, reference, path, file, request)).await
+}
+
+/// Reads the file on a thread that serves nobody else, a few files at a time. It ends with the request, and after a
+/// bounded time.
+async fn inspected(world: &World, path: &Path) -> Result<ModelFile, Problem> {
+    let busy = || {
+        Problem::new(Kind::Overloaded, "other model files are being read")
+            .next("register it again in a while")
+            .retry_after_ms(10_000)
+    };
+    let turn = tokio::time::timeout(TURN_WITHIN, world.inspections.clone().acquire_owned()).await;
+    let turn = turn.map_err(|_| busy())?.map_err(|_| busy())?;
+    let asked = CancellationToken::new();
+    let _gone = asked.clone().drop_guard();
+    let (path, clock) = (path.to_owned(), world.clock.clone());
+    let began = clock.monotonic();
+    let reading = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        inspect(&path, &|| {
+            let late = || Problem::new(Kind::Timeout, format!("reading it took more than {READ_MAX_MS} ms"));
+            if asked.is_cancelled() {
+                return Some(Problem::new(Kind::Timeout, "nobody waits for it any more"));
+            }
+            (clock.monotonic().millis_since(began) > READ_MAX_MS).then(late)
+        })
+    });
+    reading.await.map_err(|error| Problem::internal(format!("reading the model file ended early: {error}")))?
 }
 
 async fn keep(world: &World, model: Model) -> Result<Created<Model>, Problem> {
@@ -78,8 +109,8 @@ pub(crate) async fn remove(world: &World, reference: &str) -> Result<Model, Prob
 }
 
 pub(crate) fn unknown(reference: &str) -> Problem {
-    let shown: String = reference.chars().take(160).collect();
-    Problem::not_found(format!("there is no model {shown:?}"))
+    let shown = printable(reference, LABEL_MAX_CHARS);
+    Problem::not_found(format!("there is no model '{shown}'"))
         .next("list them with 'mcp model list', or register it")
         .at("model")
 }

@@ -155,7 +155,13 @@ async fn without_the_token_nothing_is_told() {
         let (found, answer) = house.send(request.body(Body::empty()).expect("a request")).await;
         assert_eq!(found, status, "{header:?}: {answer}");
     }
-    for open in ["/healthz", "/openapi.json"] {
+    // Nor what there is and what is not.
+    for (method, path) in [("GET", "/v1/nothing"), ("PUT", "/v1/models"), ("GET", "/v1/deployments/x"), ("GET", "/x")] {
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).expect("a request");
+        let (status, answer) = house.send(request).await;
+        assert_eq!((status.as_u16(), &answer["error"]["code"]), (401, &json!("MCP0002")), "{method} {path}: {answer}");
+    }
+    for open in ["/health", "/healthz", "/openapi.json"] {
         let (status, _) = house.send(Request::builder().uri(open).body(Body::empty()).expect("a request")).await;
         assert_eq!(status, 200, "{open}");
     }

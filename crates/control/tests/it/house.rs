@@ -65,6 +65,17 @@ impl House {
         start_as("control-2", &self.store, &self.cloud, &self.clock, &self.fuse, 77)
     }
 
+    /// A process that keeps its admin token when it is rotated.
+    pub fn with_token_keeper(&self, kept: Arc<std::sync::Mutex<String>>) -> Control {
+        let mut config = ControlConfig::new(TOKEN, "control-3");
+        config.keep_admin_token = Some(Arc::new(move |token: &str| {
+            token.clone_into(&mut kept.lock().expect("nobody panicked"));
+            Ok(())
+        }));
+        let clouds: Vec<Arc<dyn CloudPort>> = vec![self.cloud.clone()];
+        Control::new(config, self.store.clone(), clouds, self.clock.clone(), StdRng::seed_from_u64(9)).expect("sound")
+    }
+
     /// The process is gone, and another is started on the same state.
     pub fn restart(&mut self) {
         self.starts += 1;
@@ -105,7 +116,12 @@ impl House {
         panic!("not {what} after {most} steps: pools {:?}", self.cloud.sizes());
     }
 
-    async fn acknowledge(&self) {
+    /// Somebody sets the wall clock of this machine.
+    pub fn step_wall_seconds(&self, seconds: i64) {
+        self.clock.step_wall_micros(seconds * 1_000_000);
+    }
+
+    pub async fn acknowledge(&self) {
         let Some(draining) = &self.gateway else { return };
         let Some(snapshot) = self.snapshot().await else { return };
         let status = GatewayStatus {

@@ -5,11 +5,14 @@
 
 mod api;
 mod autoscale;
+mod clock_steps;
 mod crash;
 mod edge;
 mod fake_cloud;
 mod fuse;
+mod health;
 mod house;
+mod keys;
 mod leadership;
 mod memory;
 mod reconcile;

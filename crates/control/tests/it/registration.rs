@@ -60,6 +60,46 @@ async fn every_cut_of_a_file_is_refused() {
 }
 
 #[tokio::test]
+async fn what_is_no_plain_file_is_refused_and_never_waited_for() {
+    let house = House::new();
+    let fifo = house.folder.path().join("fifo.gguf");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
+    for path in [fifo.as_path(), std::path::Path::new("/dev/zero"), std::path::Path::new("/dev/null")] {
+        let refused = house.call("POST", "/v1/models", Some(request(path)));
+        let (status, answer) =
+            tokio::time::timeout(std::time::Duration::from_secs(60), refused).await.expect("it is not waited for");
+        assert_eq!((status.as_u16(), &answer["error"]["field"]), (400, &json!("path")), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn texts_of_a_model_file_are_cut_and_escaped() {
+    let house = House::new();
+    let long = write_model(house.folder.path(), "long.gguf", &"x".repeat(10 << 20), 0);
+    let odd = write_model(house.folder.path(), "odd.gguf", "lla\x1b[2Jma", 0);
+    for path in [long, odd] {
+        let (status, answer) = house.call("POST", "/v1/models", Some(request(&path))).await;
+        let text = answer.to_string();
+        assert!(status == 400 && text.contains("architecture") && text.len() < 2_000, "{text:.2000}");
+        assert!(!answer["error"]["cause"].as_str().unwrap_or_default().contains('\x1b'), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_model_is_not_told_about() {
+    let house = House::new();
+    let path = house.folder.path().join("secrets.txt");
+    let digest = "5b11618c2e44027877d0cd0921ed166b9f176f50587fc91e7534dd2946db77d6";
+    std::fs::write(&path, "hunter2 hunter2 hunter2").expect("room on the disk");
+    for body in [request(&path), json!({ "name": "x", "version": "1", "path": path, "digest": "ab".repeat(32) })] {
+        let (status, answer) = house.call("POST", "/v1/models", Some(body)).await;
+        let text = answer.to_string();
+        assert!(status == 400 && !text.contains("hunter2") && !text.contains(digest), "{text}");
+        assert!(text.contains("not a GGUF file"), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_model_is_refused() {
     let house = House::new();
     let folder = house.folder.path();

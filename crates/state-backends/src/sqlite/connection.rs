@@ -1,10 +1,11 @@
 //! Connections, and the settings that durability rests on.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
+use state::StoreError;
 
 use super::OpenError;
 use super::error::failed;
@@ -21,11 +22,12 @@ const STATEMENTS_KEPT: usize = 64;
 /// The one name of the file, through links, so that the lock is one too. Creates the file if it does not exist.
 pub(super) fn resolve(path: &Path) -> Result<PathBuf, OpenError> {
     let io = |cause| OpenError::Io { path: path.to_owned(), cause };
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(io)?;
+    let path = match path.canonicalize() {
+        Ok(path) => path,
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => path.to_owned(),
+        Err(cause) => return Err(io(cause)),
+    };
+    files::open_private(&path)?;
     let path = path.canonicalize().map_err(io)?;
     // A new name in a folder is durable only when the folder is.
     if let Some(folder) = path.parent() {
@@ -62,6 +64,16 @@ fn limit_size(connection: &Connection, bytes: u64) -> rusqlite::Result<()> {
     let page_bytes: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
     let pages = i64::try_from(bytes).unwrap_or(i64::MAX) / page_bytes.max(1);
     connection.pragma_update_and_check(None, "max_page_count", pages.max(1), |_row| Ok(()))
+}
+
+/// Writes the log back into the file and empties it, so that what is in the file is what the disk has said it holds.
+pub(super) fn write_back(connection: &Connection) -> Result<(), StoreError> {
+    let held = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+    let held = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], held).map_err(failed)?;
+    if held == 0 {
+        return Ok(());
+    }
+    Err(StoreError::Unavailable("another program or a long read holds the database".to_owned()))
 }
 
 /// Sets what durability needs, reads it back, and refuses a file for which it does not hold.

@@ -24,9 +24,21 @@ pub enum OpenError {
     /// The folder, the file or the lock could not be opened.
     #[error("{} cannot be opened: {cause}", path.display())]
     Io { path: PathBuf, cause: std::io::Error },
+    /// The file or the lock is not ours alone.
+    #[error(transparent)]
+    NotOurs(files::FileError),
     /// The database failed.
     #[error("the state cannot be opened: {0}")]
     Store(#[from] StoreError),
+}
+
+impl From<files::FileError> for OpenError {
+    fn from(error: files::FileError) -> Self {
+        match error {
+            files::FileError::Io { path, cause } => Self::Io { path, cause },
+            other => Self::NotOurs(other),
+        }
+    }
 }
 
 impl From<OpenError> for Problem {
@@ -45,6 +57,7 @@ impl From<OpenError> for Problem {
             }
             OpenError::Io { .. } => Self::new(Kind::Unavailable, cause)
                 .next("check that the data folder exists and that you may write to it"),
+            OpenError::NotOurs(inner) => Self::from(inner),
             OpenError::Store(inner) => Self::from(inner),
         }
     }

@@ -1,6 +1,6 @@
 //! One process owns a file: a lock beside it, which the kernel gives free when the process dies, however it dies.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -17,9 +17,9 @@ impl Lock {
     pub(super) fn take(path: &Path) -> Result<Self, OpenError> {
         let lock_path = lock_path(path);
         let io = |cause| OpenError::Io { path: lock_path.clone(), cause };
-        // The file is never removed: a lock on a file that another process has just unlinked locks nothing.
-        let mut options = OpenOptions::new();
-        let mut file = options.read(true).write(true).create(true).truncate(false).open(&lock_path).map_err(io)?;
+        // For us alone: whoever can open it can hold the lock. The file is never removed: a lock on a file that another
+        // process has just unlinked locks nothing.
+        let mut file = files::open_private(&lock_path)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

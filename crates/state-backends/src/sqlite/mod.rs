@@ -84,11 +84,11 @@ impl SqliteStore {
         schema::migrate(&mut connection, &path)?;
         connection::make_durable(&connection, &path)?;
         let revision = watch::Sender::new(schema::last_revision(&connection)?);
-        let readers = Arc::new(Readers::new(path, options.readers));
+        let readers = Arc::new(Readers::new(path.clone(), options.readers));
         let counters = Arc::new(Counters::default());
         let (requests, waiting) = mpsc::channel(options.queue_batches.max(1));
         let watching = revision.subscribe();
-        let writer = Writer::new(connection, lock, waiting, revision, Arc::clone(&counters), options);
+        let writer = Writer::new(path, connection, lock, waiting, revision, Arc::clone(&counters), options);
         let writer = writer.start()?;
         Ok(Self { requests: Some(requests), writer: Some(writer), readers, revision: watching, counters })
     }

@@ -44,6 +44,11 @@ impl Rows for SqliteRows<'_> {
         Ok(position)
     }
 
+    fn prune(&mut self, journal: &str, before: u64) -> Result<u64, StoreError> {
+        let sql = "DELETE FROM entries WHERE journal = ?1 AND position < ?2";
+        self.execute(sql, (journal, signed(before))).map(|removed| removed as u64)
+    }
+
     fn lease(&mut self, name: &str) -> Result<Option<Lease>, StoreError> {
         lease(self.0, name).map_err(failed)
     }

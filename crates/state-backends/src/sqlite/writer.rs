@@ -3,6 +3,7 @@
 //! systems", 1984). Each batch has a savepoint, so that a refused one is undone alone. Nobody is answered before COMMIT
 //! has returned.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -10,12 +11,13 @@ use std::thread::JoinHandle;
 use rusqlite::{Connection, TransactionBehavior};
 use state::apply::apply;
 use state::{Batch, Committed, StoreError};
+use telemetry::metric::STATE_ENTRIES_PRUNED;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::error::{failed, store_error};
+use super::error::failed;
 use super::lock::Lock;
 use super::rows::SqliteRows;
-use super::{OpenError, SqliteOptions};
+use super::{OpenError, SqliteOptions, connection, schema};
 
 type Outcome = Result<Committed, StoreError>;
 
@@ -51,19 +53,21 @@ impl Counters {
 
 /// Owns the only connection that writes.
 pub(super) struct Writer {
+    path: PathBuf,
     connection: Connection,
     requests: mpsc::Receiver<Request>,
     revision: watch::Sender<u64>,
     counters: Arc<Counters>,
     options: SqliteOptions,
-    /// Why nothing may be written any more.
-    broken: Option<String>,
+    /// Why the connection has to be opened again before anything is written.
+    broken: Option<StoreError>,
     // After the connection: fields are dropped in order, and the file is ours until it is closed.
     _lock: Lock,
 }
 
 impl Writer {
     pub(super) const fn new(
+        path: PathBuf,
         connection: Connection,
         lock: Lock,
         requests: mpsc::Receiver<Request>,
@@ -71,12 +75,12 @@ impl Writer {
         counters: Arc<Counters>,
         options: SqliteOptions,
     ) -> Self {
-        Self { connection, requests, revision, counters, options, broken: None, _lock: lock }
+        Self { path, connection, requests, revision, counters, options, broken: None, _lock: lock }
     }
 
     /// Runs until the last sender is gone and the queue is empty.
     pub(super) fn start(self) -> Result<JoinHandle<()>, OpenError> {
-        let started = std::thread::Builder::new().name("state-writer".to_owned()).spawn(move || self.run());
+        let started = telemetry::tasks::essential_thread("state-writer", move || self.run());
         started.map_err(|cause| StoreError::Unavailable(format!("no thread for the writer: {cause}")).into())
     }
 
@@ -109,46 +113,80 @@ impl Writer {
         }
     }
 
-    /// One SQLite transaction. An error here is the store's: nothing of the group was written.
+    /// One SQLite transaction. After an error here nobody was told that any of the group is kept. Room that is missing
+    /// leaves the connection as it was; after any other failure it is opened again.
     fn commit_together(&mut self, group: &[Request]) -> Result<Vec<Outcome>, Failure> {
-        if let Some(cause) = &self.broken {
-            return Err(Failure::OfAll(StoreError::Unavailable(cause.clone())));
+        self.recover().map_err(Failure::OfAll)?;
+        let outcome = self.write_together(group);
+        if let Err(Failure::OfOne(failure) | Failure::OfAll(failure)) = &outcome
+            && (*failure != StoreError::DiskFull || !self.connection.is_autocommit())
+        {
+            self.broken = Some(failure.clone());
         }
+        outcome
+    }
+
+    fn write_together(&mut self, group: &[Request]) -> Result<Vec<Outcome>, Failure> {
         let before = *self.revision.borrow();
         let of_all = |error| Failure::OfAll(failed(error));
         let mut transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(of_all)?;
         let mut revision = before;
+        let mut pruned = 0;
         let mut outcomes = Vec::with_capacity(group.len());
         for request in group {
             let outcome = apply_alone(&mut transaction, revision + 1, &request.batch).map_err(Failure::OfOne)?;
-            revision = outcome.as_ref().map_or(revision, |committed| committed.revision);
+            if let Ok(committed) = &outcome {
+                (revision, pruned) = (committed.revision, pruned + committed.pruned);
+            }
             outcomes.push(outcome);
         }
         if revision == before {
             return Ok(outcomes);
         }
         SqliteRows(&transaction).put_revision(revision).map_err(Failure::OfAll)?;
-        if let Err(error) = transaction.commit() {
-            return Err(self.commit_failure(&error));
-        }
+        transaction.commit().map_err(|error| match failed(error) {
+            StoreError::DiskFull => Failure::OfOne(StoreError::DiskFull),
+            failure => Failure::OfAll(failure),
+        })?;
         self.counters.transactions.fetch_add(1, Ordering::Relaxed);
         self.counters.batches.fetch_add(revision - before, Ordering::Relaxed);
+        metrics::counter!(STATE_ENTRIES_PRUNED.name).increment(pruned);
         self.revision.send_replace(revision);
         Ok(outcomes)
     }
 
     /// After a failed write or fsync nobody knows what the disk holds, and a second fsync may lie (Rebello et al.,
-    /// "Can Applications Recover from fsync Failures?", 2020). So the writer stops; opening the file again reads what
-    /// is really there.
-    fn commit_failure(&mut self, error: &rusqlite::Error) -> Failure {
-        match store_error(error) {
-            StoreError::DiskFull => Failure::OfOne(StoreError::DiskFull),
-            failure => {
-                self.broken = Some(format!("a commit failed, and whether it is on disk is unknown: restart ({error})"));
-                Failure::OfAll(failure)
-            }
+    /// "Can Applications Recover from fsync Failures?", 2020). So the file is opened again, the log is written back into
+    /// it whole, and what is then read is what goes on: the batch that failed is in it or is not.
+    fn recover(&mut self) -> Result<(), StoreError> {
+        let Some(cause) = self.broken.clone() else { return Ok(()) };
+        let (connection, found) = self.reopen().inspect_err(|error| {
+            tracing::debug!(%error, "the state does not take writes yet");
+        })?;
+        let known = *self.revision.borrow();
+        if found < known {
+            let lost = format!("{} has lost commits: it is at revision {found}, not {known}", self.path.display());
+            return Err(StoreError::Unavailable(lost));
         }
+        self.connection = connection;
+        self.broken = None;
+        tracing::info!(%cause, revision = found, "the state takes writes again");
+        if found > known {
+            self.revision.send_replace(found);
+        }
+        Ok(())
+    }
+
+    fn reopen(&self) -> Result<(Connection, u64), StoreError> {
+        // A transaction that could not be ended would hold the file against ourselves. It is kept no longer in any case.
+        let _ = self.connection.execute_batch("ROLLBACK");
+        let unusable = |error: OpenError| StoreError::Unavailable(error.to_string());
+        let connection = connection::open_for_writing(&self.path, self.options.size_max_bytes).map_err(unusable)?;
+        connection::make_durable(&connection, &self.path).map_err(unusable)?;
+        connection::write_back(&connection)?;
+        let found = schema::last_revision(&connection)?;
+        Ok((connection, found))
     }
 }
 

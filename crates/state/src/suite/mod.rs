@@ -34,6 +34,7 @@ macro_rules! store_suite {
             reads::an_object_is_read_as_it_was_written
             reads::lists_go_on_after_the_last_name
             reads::journals_have_no_gaps
+            reads::a_journal_keeps_its_latest_entries
             reads::limits_are_held
             reads::typed_lists_hold_all_of_a_kind
             reads::what_was_committed_is_found_again

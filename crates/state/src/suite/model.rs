@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::batch::{JOURNAL_ENTRIES_MAX, JOURNAL_PRUNE_EVERY};
 use crate::{Batch, Committed, Entry, Expect, Lease, Object, StoreError, Write};
 
 /// The whole state of a store.
@@ -51,9 +52,14 @@ impl Model {
             }
             Write::Append { journal, body } => {
                 let entries = self.journals.entry(journal).or_default();
-                let offset = entries.len() as u64;
+                let offset = entries.last().map_or(0, |last| last.offset + 1);
                 entries.push(Entry { offset, revision: self.revision, body });
                 committed.offsets.push(offset);
+                if offset > JOURNAL_ENTRIES_MAX && offset.is_multiple_of(JOURNAL_PRUNE_EVERY) {
+                    let all = entries.len();
+                    entries.retain(|entry| entry.offset + JOURNAL_ENTRIES_MAX >= offset);
+                    committed.pruned += (all - entries.len()) as u64;
+                }
             }
             Write::TakeLease { name, holder, now, ttl_millis } => {
                 let last = self.leases.get(&name);

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Place, append, one, put};
+use crate::batch::{JOURNAL_ENTRIES_MAX, JOURNAL_PRUNE_EVERY};
 use crate::objects::{self, Stored};
 use crate::{Batch, Expect, PAGE_LIMIT, StoreError};
 
@@ -53,6 +54,26 @@ pub async fn journals_have_no_gaps(place: &impl Place) {
     assert!(entries.is_sorted_by_key(|entry| entry.revision));
     assert_eq!(store.read_journal("one", u64::MAX, 10).await.unwrap(), []);
     assert_eq!(store.read_journal("none", 0, 10).await.unwrap(), []);
+}
+
+pub async fn a_journal_keeps_its_latest_entries(place: &impl Place) {
+    let store = place.open();
+    let rounds = JOURNAL_ENTRIES_MAX / JOURNAL_PRUNE_EVERY + 3;
+    let mut pruned = 0;
+    for _ in 0..rounds {
+        let batch = (0..JOURNAL_PRUNE_EVERY).fold(Batch::new(), |batch, _| batch.with(append("log", "{}")));
+        pruned += store.commit(batch).await.unwrap().pruned;
+    }
+    let appended = rounds * JOURNAL_PRUNE_EVERY;
+    let oldest = store.read_journal("log", 0, 1).await.unwrap()[0].offset;
+    let kept = appended - oldest;
+    assert!((JOURNAL_ENTRIES_MAX..=JOURNAL_ENTRIES_MAX + JOURNAL_PRUNE_EVERY).contains(&kept), "{kept} are kept");
+    assert_eq!(pruned, oldest);
+    let latest = store.read_journal("log", appended - 1, 10).await.unwrap();
+    assert_eq!(latest.iter().map(|entry| entry.offset).collect::<Vec<_>>(), [appended - 1]);
+    let refused = Batch::new().with(append("log", "lost")).with(put("missing", "{}", Expect::Version(1)));
+    store.commit(refused).await.unwrap_err();
+    assert_eq!(store.commit(one(append("log", "{}"))).await.unwrap().offsets, [appended], "numbers go on");
 }
 
 pub async fn limits_are_held(place: &impl Place) {

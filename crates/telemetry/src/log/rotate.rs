@@ -34,6 +34,11 @@ impl RotatingFile {
         Ok(Self { file: Arc::new(Mutex::new(rotating)) })
     }
 
+    /// The file as it is open now, for another process to begin with.
+    pub fn file(&self) -> io::Result<File> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner).file.try_clone()
+    }
+
     /// Sends standard error there too: what is not logged, such as the last words of a program that cannot start.
     pub fn take_stderr(&self) -> io::Result<()> {
         let mut rotating = self.file.lock().unwrap_or_else(PoisonError::into_inner);

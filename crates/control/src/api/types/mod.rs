@@ -2,15 +2,19 @@
 //!
 //! Prices are nano-dollars ([`domain::Money`]), times microseconds since the Unix epoch ([`domain::Timestamp`]).
 
+mod health;
+mod keys;
 mod requests;
 mod views;
 
+pub use health::{CloudHealth, GatewayHealth, Health, HealthReport, ReconcilerHealth, StalePart};
+pub use keys::{AdminToken, Confirmation, KeyChanged, KeyCreated, KeyView};
+
 pub use requests::{
-    AutoscalingRequest, CreateDeployment, CreateEnvironment, CreateKey, EventsQuery, LogsQuery, RegisterModel,
-    ScaleDeployment,
+    AutoscalingRequest, ChangeKey, CreateDeployment, CreateEnvironment, CreateKey, EventsQuery, LogsQuery,
+    RegisterModel, RotateKey, ScaleDeployment,
 };
 pub use views::{
-    AutoscalingView, CloudStatus, DeploymentPhase, DeploymentView, ErrorBody, EventView, Health, KeyCreated, KeyView,
-    ListOf, Plan, PlanAction, PlannedMemory, PlannedSite, RejectedSite, ReplicaLoad, ReplicaLogs, ReplicaView,
-    SiteView,
+    AutoscalingView, CloudStatus, DeploymentPhase, DeploymentView, ErrorBody, EventView, ListOf, Plan, PlanAction,
+    PlannedMemory, PlannedSite, RejectedSite, ReplicaLoad, ReplicaLogs, ReplicaView, SiteView,
 };

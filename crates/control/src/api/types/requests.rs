@@ -124,6 +124,23 @@ pub struct CreateKey {
     pub expires_in_seconds: Option<u64>,
 }
 
+/// Changes when a key ends.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeKey {
+    /// Seconds from now after which it no longer works.
+    pub expires_in_seconds: u64,
+}
+
+/// Replaces a key by a new one that may do the same.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RotateKey {
+    /// Seconds for which the old one goes on working; none when left out.
+    #[serde(default)]
+    pub grace_seconds: u64,
+}
+
 /// Which events to read.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -147,6 +147,9 @@ pub struct DeploymentView {
     /// What stands in the way, when something does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// Why what is shown here may no longer be so, and since when, when the control plane has not looked for a while.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale: Option<String>,
     /// Replicas wanted.
     pub replicas_wanted: u32,
     /// Replicas that serve and stay.
@@ -272,37 +275,6 @@ pub struct ReplicaLogs {
     pub problem: Option<Problem>,
 }
 
-/// A key without its secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct KeyView {
-    /// Its public id.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-    /// Models it may call; empty means all.
-    pub models: Vec<String>,
-    /// After this instant it no longer works.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires_at: Option<Timestamp>,
-    /// When it was made.
-    pub created_at: Timestamp,
-}
-
-/// A key just made.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct KeyCreated {
-    /// The key.
-    pub key: KeyView,
-    /// Its secret. Shown this once, and kept nowhere.
-    pub secret: String,
-}
-
-impl std::fmt::Debug for KeyCreated {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("KeyCreated").field("key", &self.key).finish_non_exhaustive()
-    }
-}
-
 /// A cloud as it was last seen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CloudStatus {
@@ -310,18 +282,14 @@ pub struct CloudStatus {
     pub name: Name,
     /// Whether it answers.
     pub answers: bool,
+    /// Milliseconds since it last answered; nothing when it never did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_ms_ago: Option<i64>,
     /// Why it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<Problem>,
     /// Its sites, with the price of a replica of one core and one gibibyte.
     pub sites: Vec<CloudSite>,
-}
-
-/// That the control plane runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Health {
-    /// `ok`.
-    pub status: String,
 }
 
 /// The body of every error.

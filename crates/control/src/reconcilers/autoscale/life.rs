@@ -54,15 +54,16 @@ impl Life {
     }
 
     /// Learns how long starts last from replicas that were starting and now serve.
-    pub(super) fn watch_starts<'a>(&mut self, replicas: impl Iterator<Item = &'a Replica> + Clone) {
+    /// By when it was seen here: what clouds and other processes write is of wall clocks, which step.
+    pub(super) fn watch_starts<'a>(&mut self, replicas: impl Iterator<Item = &'a Replica> + Clone, now: Timestamp) {
         for replica in replicas.clone() {
             match replica.phase {
                 ReplicaPhase::Starting => {
-                    self.starting.entry(replica.id.clone()).or_insert(replica.since);
+                    self.starting.entry(replica.id.clone()).or_insert(now);
                 }
                 ReplicaPhase::Ready => {
                     if let Some(since) = self.starting.remove(&replica.id) {
-                        self.scaling.started_in(seconds(replica.since) - seconds(since));
+                        self.scaling.started_in(seconds(now) - seconds(since));
                     }
                 }
                 ReplicaPhase::Draining | ReplicaPhase::Lost => {}
@@ -88,7 +89,6 @@ impl Life {
         self.autoscaler.pursue(goal);
         let decision = self.autoscaler.decide(situation);
         let two_digits = |value: f64| (value * 100.0).round() / 100.0;
-        self.scaling.at = now;
         self.scaling.reason = Some(decision.reason);
         self.scaling.why = explain(&decision, situation, &goal);
         self.scaling.load = two_digits(situation.load);

@@ -56,7 +56,7 @@ impl Reconciler for Autoscale {
             self.observer = Observer::default();
             return Ok(());
         }
-        self.observer.observe(values::<GatewayStatus>(store).await?, world.clock.now());
+        self.observer.observe(values::<GatewayStatus>(store).await?, world.steady_now());
         let progress = values::<Progress>(store).await?;
         let leaving = progress.iter().flat_map(Progress::victims).map(str::to_owned).collect();
         let run = Run { world, fence, deployments: &deployments, replicas: values::<Replica>(store).await?, leaving };
@@ -69,7 +69,7 @@ impl Reconciler for Autoscale {
 
 impl Autoscale {
     async fn look(&mut self, run: &Run<'_>, read: &Versioned<Deployment>, wanted: &Autoscaling) -> Result<(), Problem> {
-        let (deployment, now) = (&read.value, run.world.clock.now());
+        let (deployment, now) = (&read.value, run.world.steady_now());
         if !self.lives.contains_key(&deployment.uid) {
             let scaling = get::<Scaling>(&*run.world.store, &deployment.uid).await?.map(|read| read.value);
             let learned = get::<Learned>(&*run.world.store, &deployment.uid).await?.map(|read| read.value);
@@ -77,7 +77,7 @@ impl Autoscale {
             self.lives.insert(deployment.uid.clone(), life);
         }
         let Some(life) = self.lives.get_mut(&deployment.uid) else { return Ok(()) };
-        life.watch_starts(run.replicas.iter().filter(|replica| replica.deployment == deployment.name));
+        life.watch_starts(run.replicas.iter().filter(|replica| replica.deployment == deployment.name), now);
         // As long as no gateway tells anything, what is there stays.
         let Some(asked) = self.observer.asked(&deployment.model.to_string(), now) else { return Ok(()) };
         if life.is_due(deployment, &asked, now) { act(run, life, read, wanted, &asked).await } else { Ok(()) }
@@ -92,10 +92,11 @@ async fn act(
     wanted: &Autoscaling,
     asked: &Asked<'_>,
 ) -> Result<(), Problem> {
-    let (deployment, now) = (&read.value, run.world.clock.now());
+    let (deployment, now) = (&read.value, run.world.steady_now());
     let before = life.scaling.clone();
     let situation = situation(deployment, wanted, run.found(&deployment.name), &run.others(deployment), asked, now);
     let replicas = life.decide(wanted, &situation, now).replicas;
+    life.scaling.at = run.world.clock.now();
     let mut batch = Batch::new().fenced(run.fence.clone());
     // The time alone is no news.
     if before != (Scaling { at: before.at, ..life.scaling.clone() }) {
@@ -107,7 +108,7 @@ async fn act(
     if replicas != deployment.replicas {
         let what = format!("scaled from {} to {replicas} replicas", deployment.replicas);
         tracing::info!(deployment = %deployment.name, %what, why = %life.scaling.why, "decided");
-        let event = Event { at: now, what, why: life.scaling.why.clone() };
+        let event = Event { at: life.scaling.at, what, why: life.scaling.why.clone() };
         let next = Deployment { replicas, ..deployment.clone() };
         batch = batch.with(put(&next, Expect::Version(read.version))?).with(record(&deployment.name, &event)?);
     }

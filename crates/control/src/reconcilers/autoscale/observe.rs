@@ -21,7 +21,10 @@ pub(crate) struct Observer {
 #[derive(Debug)]
 struct Heard {
     status: GatewayStatus,
+    /// When the word was first seen here. The gateway's own times are of its own clock, and tell nothing of ours.
     at: Timestamp,
+    /// Whether it was seen to come; the first word may have been written long ago.
+    came: bool,
 }
 
 /// What is asked of one model.
@@ -47,28 +50,27 @@ impl Observer {
                 self.meters.entry(model.clone()).or_default();
             }
             if let Some(known) = known {
-                count(&mut self.meters, &known.status, &status, now);
+                count(&mut self.meters, known, &status, now);
             }
-            // What is read for the first time may have been written long ago; after that, news is news whatever the
-            // gateway's clock says.
-            let at = if known.is_some() { now } else { status.at.min(now) };
-            self.gateways.insert(status.gateway.clone(), Heard { status, at });
+            let came = known.is_some();
+            self.gateways.insert(status.gateway.clone(), Heard { status, at: now, came });
         }
-        self.gateways.retain(|gateway, heard| named.contains(gateway) && age_ms(heard, now) < GONE_MS);
+        self.gateways.retain(|gateway, _| named.contains(gateway));
         let models: BTreeSet<&String> = self.gateways.values().flat_map(|heard| heard.status.demand.keys()).collect();
         self.meters.retain(|model, _| models.contains(model));
     }
 
     /// What is asked of `model`; nothing while no gateway tells it. The first word of each is where its counts begin.
     pub(crate) fn asked(&self, model: &str, now: Timestamp) -> Option<Asked<'_>> {
-        let fresh = || self.gateways.values().filter(|heard| age_ms(heard, now) < FRESH_MS);
+        let fresh = || self.gateways.values().filter(|heard| heard.came && age_ms(heard, now) < FRESH_MS);
+        let serves = |heard: &&Heard| age_ms(heard, now) < if heard.came { GONE_MS } else { FRESH_MS };
         let demand = || fresh().filter_map(|heard| heard.status.demand.get(model));
         demand().next()?;
         Some(Asked {
             meter: self.meters.get(model)?,
             in_flight: demand().map(|demand| demand.in_flight).sum(),
             waiting: demand().map(|demand| demand.waiting).sum(),
-            partial: fresh().count() < self.gateways.len(),
+            partial: fresh().count() < self.gateways.values().filter(serves).count(),
         })
     }
 }
@@ -78,9 +80,13 @@ fn age_ms(heard: &Heard, now: Timestamp) -> i64 {
 }
 
 /// Adds what a gateway counted between two of its words to the meters.
-fn count(meters: &mut BTreeMap<String, LoadMeter>, before: &GatewayStatus, after: &GatewayStatus, now: Timestamp) {
+fn count(meters: &mut BTreeMap<String, LoadMeter>, known: &Heard, after: &GatewayStatus, now: Timestamp) {
+    let before = &known.status;
     let is_same_run = before.started_at == after.started_at;
-    let since = if is_same_run { before.at } else { after.started_at };
+    // One that was started meanwhile has counted for as long as it says, and not longer than since its last word.
+    let elapsed_s = seconds(now) - seconds(known.at);
+    let runs_s = seconds(after.at) - seconds(after.started_at);
+    let span_s = if is_same_run || runs_s <= 0.0 { elapsed_s } else { runs_s.min(elapsed_s) };
     for (model, demand) in &after.demand {
         let from = match before.demand.get(model) {
             Some(from) if is_same_run && from.arrived <= demand.arrived => *from,
@@ -90,7 +96,7 @@ fn count(meters: &mut BTreeMap<String, LoadMeter>, before: &GatewayStatus, after
             _ => ModelDemand::default(),
         };
         let meter = meters.entry(model.clone()).or_default();
-        meter.observe(seconds(now), seconds(after.at) - seconds(since), &difference(&from, demand));
+        meter.observe(seconds(now), span_s, &difference(&from, demand));
     }
 }
 
@@ -145,7 +151,7 @@ mod tests {
     fn the_first_word_is_where_counting_begins() {
         let mut observer = Observer::default();
         observer.observe(vec![status("a", 0, 100, 1_000_000)], at(100));
-        assert_eq!(load(&observer, 100), Some(0.0));
+        assert_eq!(load(&observer, 100), None, "it may have been written long ago");
         observer.observe(vec![status("a", 0, 103, 1_000_030)], at(103));
         assert_eq!(load(&observer, 103), Some(10.0));
         // The same word again is no news.
@@ -189,6 +195,22 @@ mod tests {
         observer.observe(vec![status("dead", 0, 100, 500), status("a", 0, 5_000, 7)], at(5_001));
         observer.observe(vec![status("dead", 0, 100, 500), status("a", 0, 5_002, 9)], at(5_003));
         let asked = observer.asked("demo:1.0", at(5_003)).expect("heard of");
-        assert_eq!((asked.in_flight, asked.partial), (2, false));
+        assert_eq!((asked.in_flight, asked.partial), (2, true), "it may live");
+        observer.observe(vec![status("dead", 0, 100, 500), status("a", 0, 5_012, 9)], at(5_012));
+        let asked = observer.asked("demo:1.0", at(5_012)).expect("heard of");
+        assert_eq!((asked.in_flight, asked.partial), (2, false), "it has said nothing since");
+    }
+
+    #[test]
+    fn a_gateway_whose_clock_is_off_or_steps_is_heard_all_the_same() {
+        for off_s in [-3_600, 3_600] {
+            let mut observer = Observer::default();
+            observer.observe(vec![status("a", off_s, 100 + off_s, 0)], at(100));
+            observer.observe(vec![status("a", off_s, 103 + off_s, 30)], at(103));
+            assert_eq!(load(&observer, 103), Some(10.0), "{off_s}");
+            // Its clock is set back to ours.
+            observer.observe(vec![status("a", off_s, 106, 60)], at(106));
+            assert_eq!(load(&observer, 106), Some(10.0), "{off_s}");
+        }
     }
 }

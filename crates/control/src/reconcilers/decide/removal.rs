@@ -21,10 +21,11 @@ pub(super) fn step(situation: &Situation<'_>, site: &SiteRef, entry: &mut PoolPr
     if removal.drained_in_snapshot.is_none() {
         removal.drained_in_snapshot = situation.routing.version_without(&removal.victims);
     }
-    let overdue = situation.now.micros_since(intent.since) >= situation.drain_ms * 1_000;
-    let drained = removal.drained_in_snapshot.is_some_and(|version| {
-        situation.routing.all_acknowledged(version, &removal.victims, intent.since, situation.now)
-    });
+    let age_ms = situation.intent_age_ms(site);
+    let overdue = age_ms >= situation.drain_ms;
+    let drained = removal
+        .drained_in_snapshot
+        .is_some_and(|version| situation.routing.all_acknowledged(version, &removal.victims, age_ms));
     if !drained && !overdue && count_ready(situation, site, &removal.victims) > 0 {
         return Step::Wait;
     }

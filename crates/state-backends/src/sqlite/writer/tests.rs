@@ -50,7 +50,7 @@ fn commit_queued(path: &Path, options: SqliteOptions, batches: Vec<Batch>) -> (V
     // With no sender left, the writer ends when the queue is empty.
     drop(sender);
     let counters = Arc::new(Counters::default());
-    Writer::new(connection, lock, waiting, revision, Arc::clone(&counters), options).run();
+    Writer::new(path, connection, lock, waiting, revision, Arc::clone(&counters), options).run();
     (answers.into_iter().map(|mut answer| answer.try_recv().unwrap()).collect(), counters.read())
 }
 
