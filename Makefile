@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-repeat test-mutants lint bench-gateway bench-model-service bench-planning bench-state drill-hostile drill-site-loss demo-model clean
+.PHONY: help up down test test-repeat test-mutants lint bench-fitting bench-gateway bench-model-service bench-planning bench-state drill-hostile drill-site-loss demo-model clean
 
 CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CARGO_TARGET_DIR
@@ -27,6 +27,9 @@ test-mutants: ## does a test see each small change of the code? make test-mutant
 
 lint: ## formatting, clippy, tidy and the lints of scripts and tests
 	@scripts/lint
+
+bench-fitting: ## processor time and memory of fitting 200,000 turns into a window
+	@scripts/bench fitting $(ARGS)
 
 bench-gateway: ## the gateway beside nginx and a bare pass-through
 	@scripts/bench gateway $(ARGS)

@@ -128,6 +128,7 @@ mod tests {
             chance: Chance::new(1),
             table: arc_swap::ArcSwap::default(),
             admission: Arc::new(Admission::new(&config, meter.in_flight.clone())),
+            fitting: crate::fitting::Fitting::new(&config),
             meter,
             page: None,
             stop: tokio_util::sync::CancellationToken::new(),

@@ -46,6 +46,8 @@ pub struct GatewayConfig {
     pub connection_idle_ms: u64,
     /// Milliseconds for which a client may take nothing of its answer while there is something to take.
     pub client_stall_ms: u64,
+    /// Milliseconds that counting one long conversation may take; then it is passed on, and its replica judges.
+    pub fitting_ms: u64,
     /// Most replicas asked for one request (and never more than the model has, plus one).
     pub attempts_max: u32,
     /// Milliseconds that a request waits for a replica when none is up.
@@ -103,6 +105,7 @@ impl Default for GatewayConfig {
             body_ms: 120_000,
             connection_idle_ms: 120_000,
             client_stall_ms: 30_000,
+            fitting_ms: 5_000,
             attempts_max: 3,
             patience_ms: 3_000,
             connect_ms: 1_000,

@@ -19,6 +19,7 @@ mod cors;
 mod demand;
 mod endpoint;
 mod failover;
+mod fitting;
 mod headers;
 mod in_flight;
 mod meter;
@@ -55,6 +56,7 @@ use tokio_util::sync::CancellationToken;
 pub use config::GatewayConfig;
 
 use crate::admit::Admission;
+use crate::fitting::Fitting;
 use crate::meter::GatewayMeter;
 use crate::shared::{Chance, Shared};
 
@@ -86,6 +88,7 @@ impl Gateway {
             clock,
             chance: Chance::new(seed),
             table: ArcSwap::default(),
+            fitting: Fitting::new(&config),
             admission,
             meter,
             page: None,

@@ -57,6 +57,34 @@ impl RetryReason {
     ];
 }
 
+/// What became of a conversation that might have been too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FittingOutcome {
+    /// It fits.
+    Whole,
+    /// Turns were dropped.
+    Cut,
+    /// It cannot be made to fit, or has too many messages.
+    Refused,
+    /// It could not be counted.
+    PassedOn,
+    /// Counting it took too much work or time.
+    Exhausted,
+    /// Too many were waiting to be counted.
+    Overloaded,
+}
+
+impl FittingOutcome {
+    const ALL: [(Self, &'static str); 6] = [
+        (Self::Whole, "whole"),
+        (Self::Cut, "cut"),
+        (Self::Refused, "refused"),
+        (Self::PassedOn, "passed_on"),
+        (Self::Exhausted, "exhausted"),
+        (Self::Overloaded, "overloaded"),
+    ];
+}
+
 /// Requests of one model on one cloud, by outcome.
 #[derive(Debug)]
 pub(crate) struct OutcomeCounters([Counter; Outcome::ALL.len()]);
@@ -84,6 +112,8 @@ pub(crate) struct ModelMeter {
     pub(crate) tokens_in: Counter,
     pub(crate) tokens_out: Counter,
     pub(crate) dropped_messages: Counter,
+    fittings: [Counter; FittingOutcome::ALL.len()],
+    fitting: Histogram,
     retries: [Counter; RetryReason::ALL.len()],
     prefix_expected: Counter,
     prefix_found: Counter,
@@ -108,6 +138,9 @@ impl ModelMeter {
             tokens_in: counter!(metric::GATEWAY_TOKENS.name, "model" => label(), "type" => "input"),
             tokens_out: counter!(metric::GATEWAY_TOKENS.name, "model" => label(), "type" => "output"),
             dropped_messages: counter!(metric::GATEWAY_CONTEXT_DROPPED.name, "model" => label()),
+            fittings: FittingOutcome::ALL
+                .map(|(_, outcome)| counter!(metric::GATEWAY_FITTINGS.name, "model" => label(), "outcome" => outcome)),
+            fitting: histogram!(metric::GATEWAY_FITTING.name, "model" => label()),
             retries: RetryReason::ALL
                 .map(|(_, reason)| counter!(metric::GATEWAY_RETRIES.name, "model" => label(), "reason" => reason)),
             prefix_expected: counter!(metric::GATEWAY_PREFIX_TOKENS.name, "model" => label(), "type" => "expected"),
@@ -138,6 +171,12 @@ impl ModelMeter {
             // None of them is below zero, and the cast saturates.
             counter.increment((seconds * 1e6) as u64);
         }
+    }
+
+    /// A conversation that was counted, or was to be.
+    pub(crate) fn fitted(&self, outcome: FittingOutcome, took: std::time::Duration) {
+        self.fittings[outcome as usize].increment(1);
+        self.fitting.record(took.as_secs_f64());
     }
 
     pub(crate) fn retried(&self, reason: RetryReason) {

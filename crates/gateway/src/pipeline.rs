@@ -51,7 +51,7 @@ pub(crate) async fn infer(
     record.for_model(model);
 
     // Fit: oldest turns are dropped whole when the conversation is longer than the model's window.
-    let fitted = window::fit(model, endpoint, &outline, &body, shared.clock.now()).await?;
+    let fitted = window::fit(&shared.fitting, model, endpoint, &outline, &body, shared.clock.now()).await?;
 
     // Outline: how long the prompt is and what it begins with, by which a replica is chosen.
     let prompt = PromptOutline::of(model, endpoint, &outline, &body, &fitted);

@@ -9,6 +9,8 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use llm::openai::StreamOptions;
+
 use crate::refusal::Refusal;
 
 /// What the gateway needs to know of a request. Ranges are positions in the body.
@@ -21,6 +23,8 @@ pub(crate) struct Outline {
     pub(crate) stream: bool,
     /// Most tokens to generate, when the client says.
     pub(crate) max_tokens: Option<u64>,
+    /// The field that says so.
+    pub(crate) max_tokens_field: &'static str,
     pub(crate) messages_at: Option<Range<usize>>,
     pub(crate) tools_at: Option<Range<usize>>,
     /// The prompt of a completion, or what is to be embedded.
@@ -61,16 +65,16 @@ fn present<'de: 'a, 'a, D: serde::Deserializer<'de>>(deserializer: D) -> Result<
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 
-#[derive(Deserialize)]
-struct StreamOptions {
-    #[serde(default)]
-    include_usage: Option<bool>,
-}
-
 /// Reads the outline of `body`.
 pub(crate) fn outline(body: &[u8]) -> Result<Outline, Refusal> {
-    let fields: Fields = serde_json::from_slice(body)
-        .map_err(|e| Refusal::invalid("invalid_json", format!("the request body is not what this path takes: {e}")))?;
+    let invalid = |what: &dyn std::fmt::Display| {
+        Refusal::invalid("invalid_json", format!("the request body is not what this path takes: {what}"))
+    };
+    // A list would be read as the fields in their order.
+    if body.trim_ascii_start().first() == Some(&b'[') {
+        return Err(invalid(&"it must be an object"));
+    }
+    let fields: Fields = serde_json::from_slice(body).map_err(|error| invalid(&error))?;
     let within = |raw: &RawValue| {
         // The raw value is borrowed from the body, so that its distance from the body's beginning is its position.
         let start = raw.get().as_ptr() as usize - body.as_ptr() as usize;
@@ -89,6 +93,7 @@ pub(crate) fn outline(body: &[u8]) -> Result<Outline, Refusal> {
         model,
         model_at: within(raw_model),
         stream: fields.stream.unwrap_or(false),
+        max_tokens_field: if fields.max_completion_tokens.is_some() { "max_completion_tokens" } else { "max_tokens" },
         max_tokens: asked.and_then(|tokens| u64::try_from(tokens).ok()),
         messages_at: fields.messages.map(within),
         tools_at: fields.tools.map(within),
@@ -195,6 +200,18 @@ mod tests {
         for (body, code) in [
             ("", "invalid_json"),
             ("[]", "invalid_json"),
+            (r#" ["a",true,1,1,null,null,null,null,null,null]"#, "invalid_json"),
+            ("\u{feff}{\"model\":\"a\"}", "invalid_json"),
+            (r#"{"model":"a"} x"#, "invalid_json"),
+            (r#"{"model":"a","mod\u0065l":"b"}"#, "invalid_json"),
+            (r#"{"messages":[],"model":"a","messages":[]}"#, "invalid_json"),
+            (r#"{"model":"\ud800"}"#, "invalid_model"),
+            (r#"{"model":["a"]}"#, "invalid_model"),
+            (r#"{"model":"a","stream_options":[true]}"#, "invalid_stream_options"),
+            (
+                r#"{"model":"a","stream_options":{"include_usage":true,"include_usage":false}}"#,
+                "invalid_stream_options",
+            ),
             ("{", "invalid_json"),
             (r#"{"model":"a","model":"b"}"#, "invalid_json"),
             (r#"{"model":"a","stream":"yes"}"#, "invalid_json"),
@@ -207,7 +224,107 @@ mod tests {
         }
     }
 
+    /// A member of a request: often one that counts, sometimes twice, its name escaped or not.
+    fn any_member() -> impl Strategy<Value = String> {
+        let name = proptest::sample::select(vec![
+            "model",
+            "mod\\u0065l",
+            "\\u006dodel",
+            "messages",
+            "stream",
+            "stream_options",
+            "max_tokens",
+            "tools",
+            "seed",
+            "x",
+            "Model",
+        ]);
+        let value = proptest::sample::select(vec![
+            r#""demo""#,
+            r#""d\u0065mo""#,
+            r#""other""#,
+            r#""a\"b}{,\\""#,
+            "true",
+            "false",
+            "null",
+            "3",
+            "-1",
+            "1e999",
+            r#"[{"role":"user","content":"{\"model\":\"no\"}"}]"#,
+            r#"{"include_usage":false}"#,
+            r#"{"model":"no"}"#,
+            "[]",
+            r#""\ud800""#,
+            "[[[[]]]]",
+        ]);
+        let usual = proptest::sample::select(vec![
+            r#""model":"demo""#,
+            r#""messages":[{"role":"user","content":"x"}]"#,
+            r#""stream":true"#,
+            r#""stream_options":{"include_usage":false}"#,
+            r#""stream_options":null"#,
+        ]);
+        let odd = (name, value, "[ \n\t]{0,2}")
+            .prop_map(|(name, value, space)| format!("{space}\"{name}\"{space}:{space}{value}"));
+        prop_oneof![3 => usual.prop_map(str::to_owned), 1 => odd]
+    }
+
+    /// The value of each member as the first and as the last of its name: a reader may take either.
+    fn members(body: &str) -> Option<Vec<(String, Box<RawValue>)>> {
+        struct Members(Vec<(String, Box<RawValue>)>);
+        impl<'de> Deserialize<'de> for Members {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct All;
+                impl<'de> serde::de::Visitor<'de> for All {
+                    type Value = Members;
+                    fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+                        f.write_str("an object")
+                    }
+                    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                        let mut all = Vec::new();
+                        while let Some(member) = map.next_entry()? {
+                            all.push(member);
+                        }
+                        Ok(Members(all))
+                    }
+                }
+                deserializer.deserialize_map(All)
+            }
+        }
+        serde_json::from_str::<Members>(body).ok().map(|members| members.0)
+    }
+
     proptest! {
+        /// What was authorised is what is sent, whichever of two equal names a replica would take; all else is the same.
+        #[test]
+        fn what_was_authorised_is_what_is_sent(parts in proptest::collection::vec(any_member(), 1..7), space in "[ \n]{0,2}") {
+            let body = format!("{space}{{{}}}{space}", parts.join(","));
+            let Ok(outline) = outline(body.as_bytes()) else { return Ok(()) };
+            let sent = members(&body).expect("what is accepted is JSON");
+            let named: Vec<_> = sent.iter().filter(|(name, _)| name == "model").collect();
+            prop_assert_eq!(named.len(), 1, "{}", body);
+            prop_assert_eq!(serde_json::from_str::<String>(named[0].1.get()).expect("text"), outline.model.clone());
+
+            let edits = [name_model(body.as_bytes(), &outline, r#""demo:1.0""#), ask_for_usage(body.as_bytes(), &outline)];
+            let edited = apply(Bytes::from(body.clone()), edits.into_iter().flatten().collect());
+            let edited = members(std::str::from_utf8(&edited).expect("text")).expect("still JSON");
+            let of = |all: &[(String, Box<RawValue>)], name: &str| -> Vec<String> {
+                all.iter().filter(|member| member.0 == name).map(|member| member.1.get().to_owned()).collect()
+            };
+            prop_assert_eq!(of(&edited, "model"), [r#""demo:1.0""#]);
+            let options = of(&edited, "stream_options");
+            if outline.stream {
+                let options: Value = serde_json::from_str(&options[0]).expect("JSON");
+                prop_assert_eq!(&options["include_usage"], &json!(true));
+            }
+            prop_assert!(options.len() <= 1);
+            let others = |all: &[(String, Box<RawValue>)]| -> Vec<(String, String)> {
+                let kept = all.iter().filter(|member| member.0 != "model" && member.0 != "stream_options");
+                kept.map(|member| (member.0.clone(), member.1.get().to_owned())).collect()
+            };
+            prop_assert_eq!(others(&edited), others(&sent));
+        }
+
         #[test]
         fn nothing_panics(body in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = outline(&body);

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::MetricsPage;
 use crate::admit::Admission;
 use crate::config::GatewayConfig;
+use crate::fitting::Fitting;
 use crate::meter::GatewayMeter;
 use crate::table::Table;
 
@@ -25,6 +26,7 @@ pub(crate) struct Shared {
     pub(crate) weights: ForecastWeights,
     pub(crate) table: ArcSwap<Table>,
     pub(crate) admission: Arc<Admission>,
+    pub(crate) fitting: Fitting,
     pub(crate) meter: Arc<GatewayMeter>,
     pub(crate) page: Option<MetricsPage>,
     /// Ends probes and followers.

@@ -9,6 +9,8 @@ use std::sync::{Arc, OnceLock};
 use llm::context::{GgufError, Metadata, Reader};
 use telemetry::tasks;
 
+use crate::fitting::Places;
+
 /// How much of a file is read at first; the metadata of most fits.
 const HEAD_FIRST_BYTES: usize = 1 << 20;
 /// How much is read at most.
@@ -19,6 +21,8 @@ const HEAD_MAX_BYTES: usize = 256 << 20;
 pub(crate) struct ModelText {
     pub(crate) artifact: PathBuf,
     reader: OnceLock<Reader>,
+    /// Its share of the places where conversations are fitted.
+    pub(crate) places: Places,
     is_loading: AtomicBool,
 }
 
@@ -34,7 +38,12 @@ enum LoadError {
 
 impl ModelText {
     pub(crate) fn of(artifact: &Path) -> Self {
-        Self { artifact: artifact.to_owned(), reader: OnceLock::new(), is_loading: AtomicBool::new(false) }
+        Self {
+            artifact: artifact.to_owned(),
+            reader: OnceLock::new(),
+            places: Places::default(),
+            is_loading: AtomicBool::new(false),
+        }
     }
 
     /// What was read, when it has been.

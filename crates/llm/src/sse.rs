@@ -129,6 +129,8 @@ impl Scanner {
 /// bare event name). The dialects spoken here put each event's payload into one line.
 #[must_use]
 pub fn data(frame: &[u8]) -> Option<&[u8]> {
+    // A stream may begin with a byte order mark, which is no part of its first line.
+    let frame = frame.strip_prefix(b"\xef\xbb\xbf").unwrap_or(frame);
     frame.split(|byte| matches!(byte, b'\n' | b'\r')).find_map(|line| {
         let payload = line.strip_prefix(b"data:")?;
         Some(payload.strip_prefix(b" ").unwrap_or(payload))
@@ -170,6 +172,95 @@ mod tests {
     }
 
     #[test]
+    fn a_byte_order_mark_is_no_part_of_a_line_and_nul_is_text() {
+        assert_eq!(data(b"\xef\xbb\xbfdata: a\n\n"), Some(&b"a"[..]));
+        assert_eq!(data(b"\xef\xbb\xbf\xef\xbb\xbfdata: a\n\n"), None);
+        assert_eq!(data(b"data: a\0b\n\n"), Some(&b"a\0b"[..]));
+        assert_eq!(data(b"data\n\n"), None);
+    }
+
+    #[test]
+    fn the_limit_is_the_last_length_that_passes_however_it_comes() {
+        let frame = |length: usize| [vec![b'x'; length - 2], b"\n\n".to_vec()].concat();
+        for split in [0, 1, 5, 9, 10] {
+            for (length, passes) in [(9, true), (10, true), (11, false)] {
+                let mut scanner = Scanner::with_limit(10);
+                let bytes = frame(length);
+                let (first, second) = bytes.split_at(split.min(length));
+                scanner.push(Bytes::copy_from_slice(first));
+                let early = scanner.next_frame();
+                scanner.push(Bytes::copy_from_slice(second));
+                let found = early.and_then(|early| early.map_or_else(|| scanner.next_frame(), |early| Ok(Some(early))));
+                match found {
+                    Ok(found) => assert!(passes && found.as_deref() == Some(&bytes[..]), "{length} {split}"),
+                    Err(error) => assert!(!passes && error.limit_bytes == 10, "{length} {split}"),
+                }
+            }
+        }
+        // What has no end yet may have the limit's length, and not a byte more.
+        for (length, passes) in [(10, true), (11, false)] {
+            let mut scanner = Scanner::with_limit(10);
+            scanner.push(vec![b'x'; length].into());
+            assert_eq!(scanner.next_frame().is_ok(), passes);
+        }
+    }
+
+    #[test]
+    fn frames_that_are_not_taken_yet_are_kept_in_order() {
+        let mut scanner = Scanner::default();
+        assert!(scanner.is_between_frames());
+        scanner.push(Bytes::from_static(b"a\n\nb"));
+        assert!(!scanner.is_between_frames());
+        scanner.push(Bytes::from_static(b"\n\nc"));
+        let taken = [scanner.next_frame(), scanner.next_frame(), scanner.next_frame()];
+        assert_eq!(taken.map(|frame| frame.expect("short").unwrap_or_default()), ["a\n\n", "b\n\n", ""]);
+        assert!(!scanner.is_between_frames());
+        assert_eq!(scanner.take_rest(), "c");
+        assert!(scanner.is_between_frames());
+        // What comes after the rest begins a line again.
+        scanner.push(Bytes::from_static(b"\n"));
+        assert_eq!(scanner.next_frame(), Ok(Some(Bytes::from_static(b"\n"))));
+    }
+
+    #[test]
+    fn a_line_end_may_be_split_by_a_read() {
+        for (chunks, frames) in [
+            (&[&b"a\r"[..], b"\n\r", b"\nb\n\n"][..], &["a\r\n\r\n", "b\n\n"][..]),
+            (&[b"a\r\n\r", b"b\n\n"], &["a\r\n\r", "b\n\n"]),
+            (&[b"a\r", b"\r", b"b\r\r", b"c"], &["a\r\r", "b\r\r"]),
+            (&[b"\r", b"\n", b"\n"], &["\r\n", "\n"]),
+        ] {
+            let (found, _) = frames_of(chunks);
+            assert_eq!(found, frames, "{chunks:?}");
+        }
+    }
+
+    #[test]
+    fn a_million_empty_events_are_a_million_frames() {
+        let (frames, rest) = frames_of(&[&vec![b'\n'; 1 << 20]]);
+        assert_eq!((frames.len(), rest.len()), (1 << 20, 0));
+    }
+
+    /// Frames by the standard's words: lines end with CR LF, LF or CR; an empty line ends a frame. A CR at the very end
+    /// may be half a line end.
+    fn frames_by_lines(text: &[u8]) -> Vec<Vec<u8>> {
+        let (mut frames, mut frame, mut rest) = (Vec::new(), Vec::new(), text);
+        while let Some(at) = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n')) {
+            let is_pair = rest[at..].starts_with(b"\r\n");
+            let end = at + if is_pair { 2 } else { 1 };
+            if rest[at] == b'\r' && end == rest.len() && !is_pair {
+                break;
+            }
+            frame.extend_from_slice(&rest[..end]);
+            rest = &rest[end..];
+            if at == 0 {
+                frames.push(std::mem::take(&mut frame));
+            }
+        }
+        frames
+    }
+
+    #[test]
     fn a_frame_has_a_limit() {
         let mut scanner = Scanner::with_limit(10);
         scanner.push(Bytes::from_static(b"data: 12"));
@@ -179,6 +270,11 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn frames_are_those_of_the_standard(text in "(data: [a-z]{0,4}|: |\0|\u{feff}|é|\n|\r|\r\n){0,30}") {
+            prop_assert_eq!(frames_of(&[text.as_bytes()]).0, frames_by_lines(text.as_bytes()));
+        }
+
         #[test]
         fn any_split_gives_the_same_frames(
             text in "(data: [a-z]{0,6}|: ping|\n|\r|\r\n|\n\n|\r\n\r\n|\r\r){0,30}",

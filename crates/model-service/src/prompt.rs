@@ -1,25 +1,15 @@
-//! A conversation as the model wants to read it: the GGUF file's own chat template, rendered.
-//!
-//! The template's control tokens are tokens; the same texts typed by a user are not. A user who writes `<|end|>` must
-//! not end the turn, so such a text is cut in two with a mark that no tokenizer knows, and the prompt is tokenised in
-//! the segments between the marks.
+//! A conversation as the model wants to read it: the GGUF file's own chat template, rendered, in the segments that are
+//! tokenised one by one. How messages are read is in [`llm::context::conversation`], for the gateway counts them too.
 
 use domain::{Problem, Timestamp};
+pub use llm::context::conversation::{Controls, Segment};
+use llm::context::conversation::{Turn, segments};
 use llm::context::formatter::{CHATML, FormatError, Formatter};
+use llm::context::{Budget, budget::Exhausted};
 use llm::openai::chat::ChatMessage;
-use serde_json::{Value, json};
 
-/// A Unicode noncharacter: valid in a string, never text.
-const CUT: char = '\u{fdd0}';
-
-/// A part of a prompt that is tokenised by itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Segment {
-    /// The text.
-    pub text: String,
-    /// Whether the text already begins with the model's first token, so that none is added.
-    pub has_first_token: bool,
-}
+/// Work that the rendering of one conversation may take; a second or two at most.
+const RENDER_UNITS: u64 = 1 << 28;
 
 /// A file's chat template, for whole conversations.
 #[derive(Debug)]
@@ -35,60 +25,27 @@ impl ChatTemplate {
     pub fn render(
         &self,
         messages: &[ChatMessage],
-        control_texts: &[String],
+        controls: &Controls,
         now: Timestamp,
     ) -> Result<Vec<Segment>, Problem> {
-        let turns = messages.iter().enumerate().map(|(at, message)| turn(at, message, control_texts));
-        let turns = turns.collect::<Result<Vec<Value>, Problem>>()?;
-        let rendered = self.0.format(&turns, None, now);
-        let rendered = rendered.map_err(|error| Problem::invalid(error.to_string()).at("messages"))?;
+        let turns = messages.iter().enumerate().map(|(at, message)| {
+            Turn::of(message, controls).map_err(|mut problem| {
+                let field = problem.field.take().unwrap_or_default();
+                problem.at(format!("messages.{at}.{field}"))
+            })
+        });
+        let turns = turns.collect::<Result<Vec<Turn>, Problem>>()?;
+        let rendered = self.0.format(&turns, None, now, &Budget::of(RENDER_UNITS));
+        let rendered = rendered.map_err(|error| {
+            let problem = Problem::invalid(error.to_string()).at("messages");
+            match error {
+                FormatError::Exhausted(Exhausted::Spent) => problem.next("send fewer or shorter messages"),
+                _ => problem,
+            }
+        })?;
         let has_first_token = self.0.writes_opening(&rendered);
-        Ok(rendered.split(CUT).map(|text| Segment { text: text.to_owned(), has_first_token }).collect())
+        Ok(segments(&rendered, has_first_token).collect())
     }
-}
-
-/// A message as templates expect it.
-fn turn(at: usize, message: &ChatMessage, control_texts: &[String]) -> Result<Value, Problem> {
-    let role = match message.role.as_str() {
-        // OpenAI's newer name for the same thing, which templates do not know.
-        "developer" => "system",
-        role @ ("system" | "user" | "assistant" | "tool") => role,
-        other => {
-            return Err(Problem::invalid(format!("{other:?} is no role"))
-                .next("use system, developer, user, assistant or tool")
-                .at(format!("messages.{at}.role")));
-        }
-    };
-    if message.tool_calls.as_ref().is_some_and(|calls| !calls.is_empty()) {
-        return Err(Problem::invalid("tool calls are not supported by this model service")
-            .at(format!("messages.{at}.tool_calls")));
-    }
-    let content = match &message.content {
-        None => String::new(),
-        Some(content) => content.text().ok_or_else(|| {
-            Problem::invalid("only text can be sent to this model").at(format!("messages.{at}.content"))
-        })?,
-    };
-    let mut turn = json!({"role": role, "content": defuse(&content, control_texts)});
-    if let (Some(turn), Some(name)) = (turn.as_object_mut(), &message.name) {
-        turn.insert("name".to_owned(), json!(defuse(name, control_texts)));
-    }
-    Ok(turn)
-}
-
-/// Cuts every text of a control token within `content` in two.
-fn defuse(content: &str, control_texts: &[String]) -> String {
-    let mut safe: String = content.replace(CUT, "");
-    for control in control_texts {
-        let mut chars = control.chars();
-        if let Some(first) = chars.next()
-            && !chars.as_str().is_empty()
-            && safe.contains(control.as_str())
-        {
-            safe = safe.replace(control.as_str(), &format!("{first}{CUT}{}", chars.as_str()));
-        }
-    }
-    safe
 }
 
 #[cfg(test)]
@@ -109,8 +66,8 @@ mod tests {
 
     const NOW: Timestamp = Timestamp(0);
 
-    fn controls() -> Vec<String> {
-        ["<s>", "<|end|>", "<|user|>"].map(str::to_owned).to_vec()
+    fn controls() -> Controls {
+        Controls::new(["<s>", "<|end|>", "<|user|>"])
     }
 
     #[test]
@@ -130,10 +87,22 @@ mod tests {
 
     #[test]
     fn what_cannot_be_said_is_named() {
-        let role = template().render(&[message("robot", "hi")], &[], NOW).expect_err("an unknown role");
+        let role =
+            template().render(&[message("robot", "hi")], &Controls::default(), NOW).expect_err("an unknown role");
         assert_eq!(role.field.as_deref(), Some("messages.0.role"));
         let refusing = ChatTemplate::new(Some("{{ raise_exception('no system') }}"), String::new(), String::new());
-        let refused = refusing.expect("parses").render(&[], &[], NOW).expect_err("the template refuses");
+        let refused =
+            refusing.expect("parses").render(&[], &Controls::default(), NOW).expect_err("the template refuses");
         assert!(refused.cause.contains("no system"), "{}", refused.cause);
+    }
+
+    #[test]
+    fn a_template_that_loops_is_refused_by_name() {
+        let loops = "{% for a in range(3000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}";
+        let template = ChatTemplate::new(Some(loops), String::new(), String::new()).expect("parses");
+        let refused =
+            template.render(&[message("user", "hi")], &Controls::default(), NOW).expect_err("it takes too long");
+        assert_eq!(refused.field.as_deref(), Some("messages"));
+        assert!(refused.cause.contains("chat template"), "{}", refused.cause);
     }
 }

@@ -118,6 +118,18 @@ pub const GATEWAY_CONTEXT_DROPPED: Metric = Metric {
     instrument: Instrument::Counter,
     help: "Messages dropped so that a conversation fits its model's context window, by model.",
 };
+/// Conversations counted against their model's window.
+pub const GATEWAY_FITTINGS: Metric = Metric {
+    name: "mastercontrol_gateway_fittings_total",
+    instrument: Instrument::Counter,
+    help: "Conversations counted against their model's context window, by model and outcome (whole, cut, refused, passed_on, exhausted, overloaded).",
+};
+/// Seconds that this took.
+pub const GATEWAY_FITTING: Metric = Metric {
+    name: "mastercontrol_gateway_fitting_seconds",
+    instrument: Instrument::Histogram(SECONDS),
+    help: "Seconds that counting a conversation took, waiting for a place included, by model.",
+};
 /// Tokens of prompts that replicas hold already.
 pub const GATEWAY_PREFIX_TOKENS: Metric = Metric {
     name: "mastercontrol_gateway_prefix_tokens_total",
@@ -209,6 +221,8 @@ pub const TABLE: &[Metric] = &[
     GATEWAY_EJECTIONS,
     GATEWAY_TOKENS,
     GATEWAY_CONTEXT_DROPPED,
+    GATEWAY_FITTINGS,
+    GATEWAY_FITTING,
     GATEWAY_PREFIX_TOKENS,
     GATEWAY_FORECAST,
     GATEWAY_SNAPSHOT_VERSION,

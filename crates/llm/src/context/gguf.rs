@@ -7,10 +7,17 @@ use std::collections::BTreeMap;
 
 /// Most metadata entries.
 const ENTRIES_MAX: u64 = 65_536;
-/// Most elements of one array; the largest vocabularies have some 300,000 tokens.
-const ARRAY_MAX: u64 = 4 << 20;
-/// Longest string.
-const STRING_MAX_BYTES: u64 = 16 << 20;
+/// Most elements of all arrays together; the largest vocabularies have some 300,000 tokens, in three or four arrays.
+const ELEMENTS_MAX: u64 = 4 << 20;
+/// Longest string. Some files hold a whole tokenizer as text.
+const STRING_MAX_BYTES: u64 = 32 << 20;
+/// Longest text that is kept; of a longer one only its end is looked for. The longest chat templates have some 30 kB.
+const TEXT_KEPT_MAX_BYTES: usize = 1 << 20;
+/// Longest key, and longest name of a tensor, by the specification.
+const KEY_MAX_BYTES: usize = 65_535;
+pub(super) const NAME_MAX_BYTES: usize = 63;
+/// Longest name of an architecture.
+const ARCHITECTURE_MAX_BYTES: usize = 64;
 /// Arrays within arrays end here; the format allows them, nobody writes them.
 const DEPTH_MAX: u32 = 2;
 
@@ -50,6 +57,8 @@ pub enum Value {
     Numbers(Vec<f64>),
     /// An array of arrays, of which only the length is kept.
     Nested(u64),
+    /// A text too long to be kept, by its length in bytes.
+    LongText(u64),
 }
 
 /// A file's metadata.
@@ -66,7 +75,7 @@ pub struct Metadata {
 impl Metadata {
     /// Reads the head of a file from its first bytes.
     pub fn parse(bytes: &[u8]) -> Result<Self, GgufError> {
-        Self::read(&mut Cursor { rest: bytes })
+        Self::read(&mut Cursor::new(bytes))
     }
 
     /// Reads the metadata, and leaves the cursor where the list of tensors begins.
@@ -86,10 +95,15 @@ impl Metadata {
         }
         let mut entries = BTreeMap::new();
         for _ in 0..entry_count {
-            let key = cursor.text()?;
+            let key = cursor.name(KEY_MAX_BYTES, "a key is empty, too long or no text")?;
             let kind = cursor.u32()?;
             let value = cursor.value(kind, 0)?;
-            entries.insert(key, value);
+            if key == "general.architecture" {
+                check_architecture(&value)?;
+            }
+            if entries.insert(key, value).is_some() {
+                return Err(GgufError::Invalid("a key is there twice"));
+            }
         }
         Ok(Self { version, tensor_count, entries })
     }
@@ -153,12 +167,31 @@ impl Metadata {
     }
 }
 
+/// The architecture is shown, compared and part of further keys: a short word.
+fn check_architecture(value: &Value) -> Result<(), GgufError> {
+    let is_word = |text: &str| {
+        !text.is_empty()
+            && text.len() <= ARCHITECTURE_MAX_BYTES
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+    };
+    match value {
+        Value::Text(text) if is_word(text) => Ok(()),
+        _ => Err(GgufError::Invalid("the name of the architecture is no short word")),
+    }
+}
+
 /// What is left of the head to read.
 pub(super) struct Cursor<'a> {
     pub(super) rest: &'a [u8],
+    /// Elements that arrays may still have.
+    elements_left: u64,
 }
 
 impl<'a> Cursor<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes, elements_left: ELEMENTS_MAX }
+    }
+
     fn take(&mut self, count: usize) -> Result<&'a [u8], GgufError> {
         let (taken, rest) = self.rest.split_at_checked(count).ok_or(GgufError::Truncated)?;
         self.rest = rest;
@@ -177,13 +210,37 @@ impl<'a> Cursor<'a> {
         self.array().map(u64::from_le_bytes)
     }
 
-    pub(super) fn text(&mut self) -> Result<String, GgufError> {
+    fn bytes(&mut self) -> Result<&'a [u8], GgufError> {
         let length = self.u64()?;
         if length > STRING_MAX_BYTES {
             return Err(GgufError::Invalid("a string is too long"));
         }
-        let bytes = self.take(usize::try_from(length).map_err(|_| GgufError::Truncated)?)?;
+        self.take(usize::try_from(length).map_err(|_| GgufError::Truncated)?)
+    }
+
+    /// A name of at least one byte, without control characters.
+    pub(super) fn name(&mut self, most: usize, otherwise: &'static str) -> Result<String, GgufError> {
+        let bytes = self.bytes()?;
+        let name = std::str::from_utf8(bytes).ok().filter(|name| !name.is_empty() && name.len() <= most);
+        let name = name.filter(|name| !name.contains(char::is_control));
+        name.map(str::to_owned).ok_or(GgufError::Invalid(otherwise))
+    }
+
+    /// An element of an array of texts: a token or a merge.
+    fn text(&mut self) -> Result<String, GgufError> {
+        let bytes = self.bytes()?;
+        if bytes.len() > TEXT_KEPT_MAX_BYTES {
+            return Err(GgufError::Invalid("an element of an array is too long"));
+        }
         Ok(String::from_utf8_lossy(bytes).into_owned())
+    }
+
+    fn text_value(&mut self) -> Result<Value, GgufError> {
+        let bytes = self.bytes()?;
+        if bytes.len() > TEXT_KEPT_MAX_BYTES {
+            return Ok(Value::LongText(bytes.len() as u64));
+        }
+        Ok(Value::Text(String::from_utf8_lossy(bytes).into_owned()))
     }
 
     /// A value of the type with that number in the specification.
@@ -197,7 +254,7 @@ impl<'a> Cursor<'a> {
             5 => Value::Signed(i64::from(i32::from_le_bytes(self.array()?))),
             6 => Value::Float(f64::from(f32::from_le_bytes(self.array()?))),
             7 => Value::Bool(self.array::<1>()?[0] != 0),
-            8 => Value::Text(self.text()?),
+            8 => self.text_value()?,
             9 => self.values(depth)?,
             10 => Value::Unsigned(self.u64()?),
             11 => Value::Signed(i64::from_le_bytes(self.array()?)),
@@ -209,8 +266,14 @@ impl<'a> Cursor<'a> {
     fn values(&mut self, depth: u32) -> Result<Value, GgufError> {
         let kind = self.u32()?;
         let count = self.u64()?;
-        if count > ARRAY_MAX || depth >= DEPTH_MAX {
-            return Err(GgufError::Invalid("an array is too long or too deep"));
+        if depth >= DEPTH_MAX {
+            return Err(GgufError::Invalid("an array is too deep"));
+        }
+        self.elements_left =
+            self.elements_left.checked_sub(count).ok_or(GgufError::Invalid("arrays are too long together"))?;
+        // No element takes less than a byte: what cannot be there is not begun.
+        if count > self.rest.len() as u64 {
+            return Err(GgufError::Truncated);
         }
         match kind {
             8 => (0..count).map(|_| self.text()).collect::<Result<_, _>>().map(Value::Texts),

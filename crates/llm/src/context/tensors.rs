@@ -1,11 +1,15 @@
 //! Where the tensors of a GGUF file end, and how many weights they have: enough to tell a whole file from a cut one.
 
-use super::gguf::{Cursor, GgufError, Metadata};
+use std::collections::HashSet;
+
+use super::gguf::{Cursor, GgufError, Metadata, NAME_MAX_BYTES};
 
 /// Most tensors that a file may name.
 const TENSORS_MAX: u64 = 1 << 20;
 /// Most dimensions of a tensor; the format has four, and leaves room.
 const DIMENSIONS_MAX: u32 = 8;
+/// Largest alignment that a file may ask for, in bytes.
+const ALIGNMENT_MAX: u64 = 1 << 20;
 /// The alignment of tensor data where the file names none, in bytes.
 const ALIGNMENT: u64 = 32;
 
@@ -21,31 +25,55 @@ pub struct Tensors {
 impl Tensors {
     /// Reads the head of a file from its first bytes: its metadata, and what its list of tensors says.
     pub fn parse(bytes: &[u8]) -> Result<(Metadata, Self), GgufError> {
-        let mut cursor = Cursor { rest: bytes };
+        let mut cursor = Cursor::new(bytes);
         let metadata = Metadata::read(&mut cursor)?;
         if metadata.tensor_count > TENSORS_MAX {
             return Err(GgufError::Invalid("too many tensors"));
         }
         let alignment = match metadata.unsigned("general.alignment") {
             None => ALIGNMENT,
-            Some(bytes) if bytes.is_power_of_two() => bytes,
-            Some(_) => return Err(GgufError::Invalid("the alignment is no power of two")),
+            Some(bytes) if bytes.is_power_of_two() && bytes <= ALIGNMENT_MAX => bytes,
+            Some(_) => return Err(GgufError::Invalid("the alignment is no power of two, or too large")),
         };
-        let (mut parameters, mut data_bytes) = (0_u64, 0_u64);
+        let mut parameters = 0_u64;
+        let (mut names, mut places) = (HashSet::new(), Vec::new());
         for _ in 0..metadata.tensor_count {
-            let (weights, ends_at) = tensor(&mut cursor)?;
-            parameters = parameters.saturating_add(weights);
-            data_bytes = data_bytes.max(ends_at);
+            let tensor = tensor(&mut cursor)?;
+            if !tensor.begins_at.is_multiple_of(alignment) {
+                return Err(GgufError::Invalid("a tensor does not begin at a multiple of the alignment"));
+            }
+            if !names.insert(tensor.name) {
+                return Err(GgufError::Invalid("a tensor is there twice"));
+            }
+            parameters = parameters.saturating_add(tensor.weights);
+            places.push((tensor.begins_at, tensor.ends_at));
         }
+        let data_bytes = end_of(places)?;
         let head_bytes = (bytes.len() - cursor.rest.len()) as u64;
         let begins_at = head_bytes.checked_next_multiple_of(alignment).unwrap_or(u64::MAX);
         Ok((metadata, Self { parameters, ends_at: begins_at.saturating_add(data_bytes) }))
     }
 }
 
-/// How many weights a tensor has, and where in the tensor data it ends.
-fn tensor(cursor: &mut Cursor<'_>) -> Result<(u64, u64), GgufError> {
-    let _name = cursor.text()?;
+/// Where the last of them ends. None may lie within another.
+fn end_of(mut places: Vec<(u64, u64)>) -> Result<u64, GgufError> {
+    places.sort_unstable();
+    if places.windows(2).any(|pair| pair[0].1 > pair[1].0) {
+        return Err(GgufError::Invalid("tensors overlap"));
+    }
+    Ok(places.last().map_or(0, |place| place.1))
+}
+
+/// An entry of the list of tensors, with its place in the tensor data.
+struct Tensor {
+    name: String,
+    weights: u64,
+    begins_at: u64,
+    ends_at: u64,
+}
+
+fn tensor(cursor: &mut Cursor<'_>) -> Result<Tensor, GgufError> {
+    let name = cursor.name(NAME_MAX_BYTES, "a tensor's name is empty, too long or no text")?;
     let dimensions = cursor.u32()?;
     if dimensions > DIMENSIONS_MAX {
         return Err(GgufError::Invalid("a tensor has too many dimensions"));
@@ -58,7 +86,7 @@ fn tensor(cursor: &mut Cursor<'_>) -> Result<(u64, u64), GgufError> {
     let offset = cursor.u64()?;
     // Of a type that is not known here the end is not known either; then only its beginning is checked.
     let bytes = block(kind).map_or(0, |(of, bytes)| weights.div_ceil(of).saturating_mul(bytes));
-    Ok((weights, offset.saturating_add(bytes)))
+    Ok(Tensor { name, weights, begins_at: offset, ends_at: offset.saturating_add(bytes) })
 }
 
 /// Weights and bytes of one block of a tensor type, as `ggml.h` numbers the types and `ggml-common.h` sizes the blocks.

@@ -1,19 +1,35 @@
 //! `POST /v1/chat/completions`.
 
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+use super::object::{Bounded, objects_only};
 use super::{FinishReason, OneOrMany, ResponseFormat, StreamOptions, Usage};
+
+/// Most messages of a conversation. No window holds so many.
+pub const MESSAGES_MAX: usize = 1 << 18;
+
+/// Most parts of a message.
+const PARTS_MAX: usize = 1 << 16;
+
+objects_only!(ChatRequest, ChatMessage, ContentPart);
+
+fn messages<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ChatMessage>, D::Error> {
+    deserializer.deserialize_seq(Bounded { most: MESSAGES_MAX, what: "messages", of: PhantomData })
+}
 
 /// A request for the next message of a conversation.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub struct ChatRequest {
     /// The model's name.
     pub model: String,
     /// The conversation so far.
+    #[serde(deserialize_with = "messages")]
     pub messages: Vec<ChatMessage>,
     /// Whether the answer comes as a stream of chunks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -112,7 +128,7 @@ pub struct ChatRequest {
 
 /// One message of a conversation.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub struct ChatMessage {
     /// Who speaks: `system`, `developer`, `user`, `assistant`, `tool`.
     pub role: String,
@@ -131,10 +147,22 @@ pub struct ChatMessage {
     /// Which call a tool's message answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_call_id: Option<String>,
+    /// A function that the assistant called (the older way).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub function_call: Option<Value>,
+    /// Sources of an assistant's earlier answer; nothing here is done with them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub annotations: Option<Value>,
+    /// The sound of an assistant's earlier answer; its text is in `content`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audio: Option<Value>,
+    /// What a reasoning model thought before an earlier answer; models are not told again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning_content: Option<String>,
 }
 
 /// What a message says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Content {
     /// Text.
@@ -143,9 +171,35 @@ pub enum Content {
     Parts(Vec<ContentPart>),
 }
 
+impl<'de> Deserialize<'de> for Content {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OfContent;
+        impl<'de> Visitor<'de> for OfContent {
+            type Value = Content;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+                f.write_str("a text or a list of parts")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Content, E> {
+                Ok(Content::Text(text.to_owned()))
+            }
+
+            fn visit_string<E: serde::de::Error>(self, text: String) -> Result<Content, E> {
+                Ok(Content::Text(text))
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, list: A) -> Result<Content, A::Error> {
+                Bounded { most: PARTS_MAX, what: "parts", of: PhantomData }.visit_seq(list).map(Content::Parts)
+            }
+        }
+        deserializer.deserialize_any(OfContent)
+    }
+}
+
 /// A part of a message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type", rename_all = "snake_case", remote = "Self")]
 pub enum ContentPart {
     /// Text.
     Text {
@@ -316,6 +370,41 @@ mod tests {
         let error = serde_json::from_str::<ChatRequest>(r#"{"model":"m","messages":[],"temprature":1}"#)
             .expect_err("a misspelt field");
         assert!(error.to_string().contains("temprature"), "{error}");
+    }
+
+    #[test]
+    fn lists_are_no_objects() {
+        for json in [
+            r#"["m",[]]"#,
+            r#"{"model":"m","messages":[["user","Hi"]]}"#,
+            r#"{"model":"m","messages":[{"role":"user","content":[["text","Hi"]]}]}"#,
+            r#"{"model":"m","messages":[],"stream_options":[true]}"#,
+            r#"{"model":"m","messages":[],"response_format":["text"]}"#,
+            r#"{"model":"m","messages":[],"response_format":{"type":"json_schema","json_schema":["a",null,{},true]}}"#,
+            r#"{"model":"m","messages":{}}"#,
+        ] {
+            assert!(serde_json::from_str::<ChatRequest>(json).is_err(), "{json}");
+        }
+        let whole = r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"Hi"}]}],"stream_options":{},"response_format":{"type":"text"}}"#;
+        let request: ChatRequest = serde_json::from_str(whole).expect("objects");
+        assert_eq!(serde_json::to_string(&request).expect("JSON"), whole);
+    }
+
+    #[test]
+    fn a_servers_own_answer_is_taken_as_history() {
+        let message = r#"{"role":"assistant","content":"Hello","refusal":null,"annotations":[],"audio":null,"function_call":null,"tool_calls":null,"reasoning_content":"..."}"#;
+        assert!(serde_json::from_str::<ChatMessage>(message).is_ok());
+    }
+
+    #[test]
+    fn messages_are_bounded() {
+        let of = |count: usize| {
+            let messages = vec![r#"{"role":"user"}"#; count].join(",");
+            serde_json::from_str::<ChatRequest>(&format!(r#"{{"model":"m","messages":[{messages}]}}"#)).map(drop)
+        };
+        assert!(of(MESSAGES_MAX).is_ok());
+        let error = of(MESSAGES_MAX + 1).expect_err("one more").to_string();
+        assert!(error.contains("messages"), "{error}");
     }
 
     #[test]

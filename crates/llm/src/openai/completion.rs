@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::object::objects_only;
 use super::{FinishReason, OneOrMany, Prompt, ResponseFormat, StreamOptions, Usage};
+
+objects_only!(CompletionRequest);
 
 /// A request to continue a text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub struct CompletionRequest {
     /// The model's name.
     pub model: String,

@@ -2,11 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::object::objects_only;
 use super::{Prompt, Usage};
+
+objects_only!(EmbeddingRequest);
 
 /// A request for embeddings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub struct EmbeddingRequest {
     /// The model's name.
     pub model: String,

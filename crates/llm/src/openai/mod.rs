@@ -10,7 +10,9 @@ pub mod completion;
 pub mod embedding;
 pub mod error;
 pub mod model_list;
+mod object;
 pub mod response_format;
+mod texts;
 pub mod usage;
 
 pub use chat::{ChatChunk, ChatRequest, ChatResponse};
@@ -19,48 +21,17 @@ pub use embedding::{EmbeddingRequest, EmbeddingResponse};
 pub use error::{ErrorBody, ErrorKind};
 pub use model_list::ModelList;
 pub use response_format::ResponseFormat;
+pub use texts::{OneOrMany, Prompt};
 pub use usage::Usage;
 
+use object::objects_only;
 use serde::{Deserialize, Serialize};
 
-/// One text or several: `stop`, and `input` of embeddings.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum OneOrMany {
-    /// One text.
-    One(String),
-    /// Several texts.
-    Many(Vec<String>),
-}
-
-impl OneOrMany {
-    /// The texts, in order.
-    #[must_use]
-    pub fn into_vec(self) -> Vec<String> {
-        match self {
-            Self::One(text) => vec![text],
-            Self::Many(texts) => texts,
-        }
-    }
-}
-
-/// Text, or tokens already counted out: `prompt` of completions and `input` of embeddings.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Prompt {
-    /// One text.
-    Text(String),
-    /// Several texts.
-    Texts(Vec<String>),
-    /// One sequence of token ids.
-    Tokens(Vec<i32>),
-    /// Several sequences of token ids.
-    TokenLists(Vec<Vec<i32>>),
-}
+objects_only!(StreamOptions);
 
 /// Options of a stream.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub struct StreamOptions {
     /// Whether a last chunk, with empty choices, carries the usage.
     #[serde(default, skip_serializing_if = "Option::is_none")]

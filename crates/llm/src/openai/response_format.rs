@@ -3,9 +3,13 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::object::objects_only;
+
+objects_only!(ResponseFormat, NamedSchema);
+
 /// The form that an answer must take.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields, remote = "Self")]
 pub enum ResponseFormat {
     /// Free text.
     Text,
@@ -20,7 +24,7 @@ pub enum ResponseFormat {
 
 /// A JSON schema with its name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub struct NamedSchema {
     /// The name.
     pub name: String,

@@ -2,7 +2,8 @@
 
 use std::sync::LazyLock;
 
-use llm::context::{Metadata, Reader, Tokenizer};
+use llm::context::conversation::Controls;
+use llm::context::{Budget, Metadata, Reader, Tokenizer, Turn};
 use proptest::prelude::*;
 
 use crate::head::{Entry, head};
@@ -66,8 +67,13 @@ fn bpe(pre: &str) -> Metadata {
     Metadata::parse(&bytes).expect("a whole head")
 }
 
+fn budget() -> Budget {
+    Budget::of(1 << 30)
+}
+
 fn tokens(metadata: &Metadata, text: &str, add_special: bool) -> Vec<u32> {
-    Tokenizer::from_metadata(metadata).encode(text, add_special).expect("a known vocabulary")
+    let encoded = Tokenizer::from_metadata(metadata).encode(text, add_special, &budget());
+    encoded.expect("enough").expect("a known vocabulary")
 }
 
 #[test]
@@ -97,17 +103,31 @@ fn byte_pairs() {
 #[test]
 fn a_vocabulary_that_is_not_known_is_estimated_from_above_and_says_so() {
     let unknown = Tokenizer::from_metadata(&bpe("a-later-invention"));
-    let count = unknown.count("hello hello", true);
+    let count = unknown.count("hello hello", true, u64::MAX, &budget()).expect("enough");
     assert!(!count.exact && count.tokens >= 6, "{count:?}");
+}
+
+fn turns(texts: &[&str], controls: &Controls) -> Vec<Turn> {
+    let message = |text: &&str| serde_json::from_value(serde_json::json!({"role": "user", "content": text}));
+    texts.iter().map(|text| Turn::of(&message(text).expect("a message"), controls).expect("a turn")).collect()
 }
 
 #[test]
 fn a_conversation_is_counted_as_the_model_gets_it() {
     let reader = Reader::from_metadata(&spm()).expect("the template parses");
-    let messages = [serde_json::json!({"role": "user", "content": "hello"})];
-    let count = reader.count_chat(&messages, None, domain::Timestamp(0)).expect("written");
+    let count = |texts: &[&str], most| {
+        let turns = turns(texts, reader.tokenizer().controls());
+        let count = reader.count_chat(&turns, domain::Timestamp(0), most, &budget()).expect("written");
+        (count.tokens, count.exact)
+    };
     // The template's own <s>, one word, <|end|>: the opening is not counted twice.
-    assert_eq!((count.tokens, count.exact), (3, true));
+    assert_eq!(count(&["hello"], u64::MAX), (3, true));
+    // A control token that a user writes is text, in two segments: bytes here, with the space before each; the
+    // template's own is one token.
+    assert_eq!(count(&["<|end|>"], u64::MAX), (11, true));
+    // Beyond what is asked for, counting ends.
+    let (tokens, exact) = count(&["hello hello"; 1_000], 10);
+    assert!(exact && (11..20).contains(&tokens), "{tokens}");
 }
 
 proptest! {
@@ -116,7 +136,8 @@ proptest! {
         static TOKENIZERS: LazyLock<[Tokenizer; 3]> =
             LazyLock::new(|| [spm(), bpe("llama-bpe"), bpe("default")].map(|file| Tokenizer::from_metadata(&file)));
         for tokenizer in &*TOKENIZERS {
-            let count = tokenizer.encode(&text, true).expect("a known vocabulary").len();
+            let tokens = tokenizer.encode(&text, true, &budget()).expect("enough").expect("a known vocabulary");
+            let count = tokens.len();
             // The space put before each piece of text behind a control token counts too.
             prop_assert!(count <= 2 * text.len() + 2, "{} {:?}", count, text);
         }

@@ -5,4 +5,5 @@
 
 mod golden;
 mod head;
+mod templates;
 mod tensors;

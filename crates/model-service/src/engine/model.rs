@@ -11,7 +11,7 @@ use llama_cpp_2::token::LlamaToken;
 
 use super::prefix::Token;
 use crate::constraint::compile::Tokens;
-use crate::prompt::{ChatTemplate, Segment};
+use crate::prompt::{ChatTemplate, Controls, Segment};
 
 /// Why a model cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -81,7 +81,7 @@ pub struct Model {
     /// Each token's bytes; empty for control tokens.
     pieces: Vec<Vec<u8>>,
     /// The texts of control tokens, which users' text must not turn into.
-    control_texts: Vec<String>,
+    controls: Controls,
     /// The tokens that end an answer.
     end_tokens: Vec<Token>,
     longest_piece_bytes: usize,
@@ -104,8 +104,8 @@ impl Model {
             .inspect_err(|error| tracing::warn!(%error, "chat template does not parse"))
             .ok();
         let pieces: Vec<Vec<u8>> = vocab.tokens().map(|token| vocab.token_to_piece(token, false, None)).collect();
-        let control_texts =
-            vocab.tokens().filter(|&t| vocab.is_control(t)).map(text).filter(|text| !text.is_empty()).collect();
+        let control_texts: Vec<String> = vocab.tokens().filter(|&t| vocab.is_control(t)).map(text).collect();
+        let controls = Controls::new(control_texts.iter().map(String::as_str));
         let longest_piece_bytes = vocab.tokens().map(|t| text(t).len()).max().unwrap_or(1).max(1);
         let end_tokens = vocab.tokens().filter(|&t| vocab.is_eog(t)).map(|t| t.0).collect();
         Ok(Self {
@@ -113,7 +113,7 @@ impl Model {
             trained_context_tokens: llama.n_ctx_train(),
             pooling: pooling(&llama),
             pieces,
-            control_texts,
+            controls,
             end_tokens,
             longest_piece_bytes,
             llama,
@@ -167,8 +167,8 @@ impl Model {
     }
 
     /// The texts of control tokens.
-    pub fn control_texts(&self) -> &[String] {
-        &self.control_texts
+    pub fn controls(&self) -> &Controls {
+        &self.controls
     }
 
     /// The tokens that end an answer.

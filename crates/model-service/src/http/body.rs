@@ -94,11 +94,17 @@ async fn read(body: Body, room: &mut Room) -> Result<Bytes, ApiError> {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(bytes).map_err(|error| {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        (Some(path).filter(|path| path != "." && !path.contains('?')), error.into_inner())
+    });
+    let read = read.and_then(|value| json.end().map(|()| value).map_err(|error| (None, error)));
+    read.map_err(|(path, error)| {
         let text = error.to_string();
         let kind = if error.is_data() { "the body does not fit" } else { "the body is no JSON" };
         let problem = Problem::invalid(format!("{kind}: {text}")).next("check the field names and types");
-        match quoted(&text) {
+        match quoted(&text).map(str::to_owned).or(path) {
             Some(field) if error.is_data() => problem.at(field),
             _ => problem,
         }
@@ -127,8 +133,11 @@ mod tests {
         let field = |text: &str| parse::<Point>(text.as_bytes()).expect_err(text).field;
         assert_eq!(field(r#"{"x":1,"y":2}"#).as_deref(), Some("y"));
         assert_eq!(field("{}").as_deref(), Some("x"));
-        assert_eq!(field(r#"{"x":"a"}"#), None);
+        assert_eq!(field(r#"{"x":"a"}"#).as_deref(), Some("x"));
         assert_eq!(field("{"), None);
         assert!(parse::<Point>(br#"{"x":1} z"#).is_err());
+        let field = |text: &str| parse::<llm::openai::ChatRequest>(text.as_bytes()).expect_err(text).field;
+        assert_eq!(field(r#"{"model":"m","messages":[],"stop":[null]}"#).as_deref(), Some("stop[0]"));
+        assert_eq!(field(r#"{"model":"m","messages":[["user","Hi"]]}"#).as_deref(), Some("messages[0]"));
     }
 }

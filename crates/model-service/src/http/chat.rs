@@ -123,7 +123,7 @@ fn tokens(engine: &Engine, messages: &[ChatMessage]) -> Result<Vec<Token>, ApiEr
     let template = engine.model.template.as_ref().ok_or_else(|| {
         Problem::invalid("this model file's chat template does not parse").next("use /v1/completions").at("messages")
     })?;
-    let segments = template.render(messages, engine.model.control_texts(), SystemClock.now())?;
+    let segments = template.render(messages, engine.model.controls(), SystemClock.now())?;
     let bytes = segments.iter().map(|segment| segment.text.len()).sum();
     fits(engine, "messages", bytes)?;
     Ok(engine.model.tokenize_segments(&segments))

@@ -4,12 +4,14 @@
 //! score is joined, the leftmost among equals, until none is left.
 
 use std::cmp::Ordering;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 
-use super::bpe::chain::Chain;
+use super::Encoding;
+use super::bpe::chain::{Chain, TEXT_MAX_BYTES};
+use crate::context::budget::Exhausted;
 
 /// What stands for a space in the vocabulary (U+2581).
-const SPACE: &str = "\u{2581}";
+const SPACE: char = '\u{2581}';
 
 /// A vocabulary.
 #[derive(Debug)]
@@ -18,15 +20,18 @@ pub(super) struct SentencePieces {
     scores: Vec<f64>,
     bytes: Box<[u32; 256]>,
     unknown: u32,
+    /// Neighbours that some token holds side by side. Between others nothing is ever joined.
+    neighbours: HashSet<(char, char)>,
+    longest_bytes: usize,
 }
 
 /// A join that could be made.
 #[derive(Debug, PartialEq)]
 struct Join {
     score: f64,
-    left: usize,
-    right: usize,
-    bytes: usize,
+    left: u32,
+    right: u32,
+    bytes: u32,
 }
 
 impl Eq for Join {}
@@ -61,22 +66,46 @@ impl SentencePieces {
                 *id = *found;
             }
         }
-        Some(Self { tokens: by_text, scores: scores.to_vec(), bytes, unknown })
+        let neighbours = tokens.iter().flat_map(|text| text.chars().zip(text.chars().skip(1))).collect();
+        let longest_bytes = tokens.iter().map(String::len).max().unwrap_or(1).max(1);
+        Some(Self { tokens: by_text, scores: scores.to_vec(), bytes, unknown, neighbours, longest_bytes })
     }
 
-    /// Adds the tokens of `text`.
-    pub(super) fn encode(&self, text: &str, space_first: bool, tokens: &mut Vec<u32>) {
-        let mut escaped = String::with_capacity(text.len() + text.len() / 4 + 3);
-        if space_first {
-            escaped.push_str(SPACE);
+    /// Adds the tokens of `text`. False when it cannot be encoded here.
+    pub(super) fn encode(&self, text: &str, space_first: bool, encoding: &mut Encoding) -> Result<bool, Exhausted> {
+        // Where no token reaches over two characters, the text falls into parts: most are words.
+        let mut part = String::new();
+        let mut last = None;
+        let first = space_first.then_some(' ');
+        for character in first.into_iter().chain(text.chars()) {
+            let character = if character == ' ' { SPACE } else { character };
+            if last.is_some_and(|last| !self.neighbours.contains(&(last, character))) {
+                if !self.encode_part(&part, encoding)? {
+                    return Ok(false);
+                }
+                if encoding.is_full(0) {
+                    return Ok(true);
+                }
+                part.clear();
+            }
+            part.push(character);
+            last = Some(character);
         }
-        for character in text.chars() {
-            if character == ' ' { escaped.push_str(SPACE) } else { escaped.push(character) }
+        self.encode_part(&part, encoding)
+    }
+
+    fn encode_part(&self, part: &str, encoding: &mut Encoding) -> Result<bool, Exhausted> {
+        encoding.begin_word(part.len())?;
+        if encoding.is_full(part.len() / self.longest_bytes) {
+            return Ok(true);
         }
-        let mut chain = Chain::of_characters(&escaped);
+        if part.len() > TEXT_MAX_BYTES {
+            return Ok(false);
+        }
+        let mut chain = Chain::of_characters(part);
         let mut joins = BinaryHeap::new();
         for right in 1..chain.len() {
-            joins.extend(self.join(&escaped, &chain, right - 1, right));
+            joins.extend(self.join(part, &chain, right - 1, right));
         }
         while let Some(Join { left, right, bytes, .. }) = joins.pop() {
             // One of the two was joined otherwise meanwhile: then their sizes no longer add up.
@@ -85,22 +114,24 @@ impl SentencePieces {
             }
             chain.join(left, right);
             if let Some(before) = chain.before(left) {
-                joins.extend(self.join(&escaped, &chain, before, left));
+                joins.extend(self.join(part, &chain, before, left));
             }
             if let Some(after) = chain.after(left) {
-                joins.extend(self.join(&escaped, &chain, left, after));
+                joins.extend(self.join(part, &chain, left, after));
             }
         }
         for range in chain.ranges() {
-            self.push(&escaped[range], tokens);
+            self.push(&part[range], &mut encoding.tokens);
         }
+        Ok(true)
     }
 
-    fn join(&self, text: &str, chain: &Chain, left: usize, right: usize) -> Option<Join> {
+    fn join(&self, text: &str, chain: &Chain, left: u32, right: u32) -> Option<Join> {
         let range = chain.joined_range(left, right);
-        let token = *self.tokens.get(&text[range.clone()])?;
+        // A longer text is no token, and need not be looked up.
+        let token = *self.tokens.get(text.get(range.clone()).filter(|text| text.len() <= self.longest_bytes)?)?;
         let score = *self.scores.get(token as usize)?;
-        Some(Join { score, left, right, bytes: range.len() })
+        Some(Join { score, left, right, bytes: range.len() as u32 })
     }
 
     fn push(&self, piece: &str, tokens: &mut Vec<u32>) {

@@ -6,67 +6,76 @@ use std::ops::Range;
 #[derive(Debug)]
 pub(in crate::context::tokens) struct Chain(Vec<Link>);
 
+/// Places in a text of less than 4 GB: sixteen bytes a character, for texts can be long.
 #[derive(Debug, Clone, Copy)]
 struct Link {
-    start: usize,
+    start: u32,
     /// Zero when the piece was joined to the one before.
-    bytes: usize,
-    before: usize,
-    after: usize,
+    bytes: u32,
+    before: u32,
+    after: u32,
 }
 
-const NONE: usize = usize::MAX;
+const NONE: u32 = u32::MAX;
+/// Longest text that is cut: its places fit, and memory stays within bounds.
+pub(in crate::context::tokens) const TEXT_MAX_BYTES: usize = 4 << 20;
 
 impl Chain {
-    /// A piece for each character.
+    /// A piece for each character. The text has [`TEXT_MAX_BYTES`] at most.
     pub(in crate::context::tokens) fn of_characters(text: &str) -> Self {
-        let count = text.chars().count();
-        let link = |(index, (start, character)): (usize, (usize, char))| Link {
-            start,
-            bytes: character.len_utf8(),
-            before: index.checked_sub(1).unwrap_or(NONE),
-            after: if index + 1 < count { index + 1 } else { NONE },
-        };
-        Self(text.char_indices().enumerate().map(link).collect())
+        let mut links: Vec<Link> = Vec::new();
+        for (start, character) in text.char_indices() {
+            let place = links.len() as u32;
+            let bytes = character.len_utf8() as u32;
+            links.push(Link { start: start as u32, bytes, before: place.wrapping_sub(1), after: place + 1 });
+        }
+        if let Some(last) = links.last_mut() {
+            last.after = NONE;
+        }
+        Self(links)
     }
 
-    pub(in crate::context::tokens) fn len(&self) -> usize {
-        self.0.len()
+    pub(in crate::context::tokens) fn len(&self) -> u32 {
+        self.0.len() as u32
+    }
+
+    fn at(&self, piece: u32) -> Link {
+        self.0[piece as usize]
     }
 
     /// Whether both pieces are still there and have that many bytes together.
-    pub(in crate::context::tokens) fn holds(&self, left: usize, right: usize, bytes: usize) -> bool {
-        let (l, r) = (self.0[left], self.0[right]);
+    pub(in crate::context::tokens) fn holds(&self, left: u32, right: u32, bytes: u32) -> bool {
+        let (l, r) = (self.at(left), self.at(right));
         l.bytes > 0 && r.bytes > 0 && l.after == right && l.bytes + r.bytes == bytes
     }
 
     /// Joins `right` to `left`.
-    pub(in crate::context::tokens) fn join(&mut self, left: usize, right: usize) {
-        let Link { bytes, after, .. } = self.0[right];
-        self.0[right].bytes = 0;
-        self.0[left].bytes += bytes;
-        self.0[left].after = after;
+    pub(in crate::context::tokens) fn join(&mut self, left: u32, right: u32) {
+        let Link { bytes, after, .. } = self.at(right);
+        self.0[right as usize].bytes = 0;
+        self.0[left as usize].bytes += bytes;
+        self.0[left as usize].after = after;
         if after != NONE {
-            self.0[after].before = left;
+            self.0[after as usize].before = left;
         }
     }
 
-    pub(in crate::context::tokens) fn before(&self, piece: usize) -> Option<usize> {
-        Some(self.0[piece].before).filter(|before| *before != NONE)
+    pub(in crate::context::tokens) fn before(&self, piece: u32) -> Option<u32> {
+        Some(self.at(piece).before).filter(|before| *before != NONE)
     }
 
-    pub(in crate::context::tokens) fn after(&self, piece: usize) -> Option<usize> {
-        Some(self.0[piece].after).filter(|after| *after != NONE)
+    pub(in crate::context::tokens) fn after(&self, piece: u32) -> Option<u32> {
+        Some(self.at(piece).after).filter(|after| *after != NONE)
     }
 
     /// Where two neighbours stand, taken together.
-    pub(in crate::context::tokens) fn joined_range(&self, left: usize, right: usize) -> Range<usize> {
-        let (l, r) = (self.0[left], self.0[right]);
-        l.start..r.start + r.bytes
+    pub(in crate::context::tokens) fn joined_range(&self, left: u32, right: u32) -> Range<usize> {
+        let (l, r) = (self.at(left), self.at(right));
+        l.start as usize..(r.start + r.bytes) as usize
     }
 
     /// Where the pieces stand.
     pub(in crate::context::tokens) fn ranges(&self) -> impl Iterator<Item = Range<usize>> {
-        self.0.iter().filter(|link| link.bytes > 0).map(|link| link.start..link.start + link.bytes)
+        self.0.iter().filter(|link| link.bytes > 0).map(|link| link.start as usize..(link.start + link.bytes) as usize)
     }
 }

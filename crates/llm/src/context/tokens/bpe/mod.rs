@@ -6,8 +6,11 @@ pub(super) mod chain;
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, HashMap};
 
+use super::Encoding;
 use super::pretokenize::Pretokenizer;
-use chain::Chain;
+use chain::{Chain, TEXT_MAX_BYTES};
+
+use crate::context::budget::Exhausted;
 
 /// A vocabulary.
 #[derive(Debug)]
@@ -23,9 +26,9 @@ pub(super) struct BytePairs {
 #[derive(Debug, PartialEq, Eq)]
 struct Join {
     rank: u32,
-    left: usize,
-    right: usize,
-    bytes: usize,
+    left: u32,
+    right: u32,
+    bytes: u32,
 }
 
 impl Ord for Join {
@@ -60,15 +63,24 @@ impl BytePairs {
         self.pretokenizer.opens_by_default
     }
 
-    /// Adds the tokens of `text`.
-    pub(super) fn encode(&self, text: &str, tokens: &mut Vec<u32>) {
-        for word in self.pretokenizer.words(text) {
+    /// Adds the tokens of `text`. False when it cannot be encoded here.
+    pub(super) fn encode(&self, text: &str, encoding: &mut Encoding) -> Result<bool, Exhausted> {
+        let Some(words) = self.pretokenizer.words(text, encoding.budget)? else { return Ok(false) };
+        for word in words {
+            encoding.begin_word(2 * word.len())?;
+            if encoding.is_full(0) {
+                return Ok(true);
+            }
+            if word.len() > TEXT_MAX_BYTES / 2 {
+                return Ok(false);
+            }
             let written: String = word.bytes().map(|byte| self.alphabet[usize::from(byte)]).collect();
             match self.tokens.get(written.as_str()).filter(|_| self.pretokenizer.whole_words_first) {
-                Some(token) => tokens.push(*token),
-                None => self.encode_word(&written, tokens),
+                Some(token) => encoding.tokens.push(*token),
+                None => self.encode_word(&written, &mut encoding.tokens),
             }
         }
+        Ok(true)
     }
 
     fn encode_word(&self, word: &str, tokens: &mut Vec<u32>) {
@@ -99,7 +111,7 @@ impl BytePairs {
         }
     }
 
-    fn join(&self, word: &str, chain: &Chain, left: usize, right: usize, pair: &mut String) -> Option<Join> {
+    fn join(&self, word: &str, chain: &Chain, left: u32, right: u32, pair: &mut String) -> Option<Join> {
         let range = chain.joined_range(left, right);
         let middle = chain.joined_range(right, right).start;
         pair.clear();
@@ -107,7 +119,7 @@ impl BytePairs {
         pair.push(' ');
         pair.push_str(&word[middle..range.end]);
         let rank = *self.ranks.get(pair.as_str())?;
-        Some(Join { rank, left, right, bytes: range.len() })
+        Some(Join { rank, left, right, bytes: range.len() as u32 })
     }
 }
 
