@@ -6,6 +6,7 @@ use planning::balance::ForecastWeights;
 use telemetry::metric;
 
 use crate::choose::Chosen;
+use crate::relay::Usage;
 
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +86,22 @@ impl FittingOutcome {
     ];
 }
 
+/// What is done about a request of which replicas die.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DeadlyAction {
+    /// A replica died while it ran there.
+    Suspected,
+    /// Replicas died of it: it is refused from now on.
+    Blamed,
+    /// It came again, and was refused.
+    Refused,
+}
+
+impl DeadlyAction {
+    const ALL: [(Self, &'static str); 3] =
+        [(Self::Suspected, "suspected"), (Self::Blamed, "blamed"), (Self::Refused, "refused")];
+}
+
 /// Requests of one model on one cloud, by outcome.
 #[derive(Debug)]
 pub(crate) struct OutcomeCounters([Counter; Outcome::ALL.len()]);
@@ -109,12 +126,15 @@ pub(crate) struct ModelMeter {
     pub(crate) clouds: Vec<(Name, OutcomeCounters)>,
     pub(crate) first_token: Histogram,
     pub(crate) duration: Histogram,
-    pub(crate) tokens_in: Counter,
-    pub(crate) tokens_out: Counter,
+    tokens_in: Counter,
+    tokens_out: Counter,
+    estimated_in: Counter,
+    estimated_out: Counter,
     pub(crate) dropped_messages: Counter,
     fittings: [Counter; FittingOutcome::ALL.len()],
     fitting: Histogram,
     retries: [Counter; RetryReason::ALL.len()],
+    deadly: [Counter; DeadlyAction::ALL.len()],
     prefix_expected: Counter,
     prefix_found: Counter,
     forecast: [Counter; FORECAST_PARTS.len()],
@@ -137,6 +157,10 @@ impl ModelMeter {
             duration: histogram!(metric::REQUEST_DURATION.name, "model" => label()),
             tokens_in: counter!(metric::GATEWAY_TOKENS.name, "model" => label(), "type" => "input"),
             tokens_out: counter!(metric::GATEWAY_TOKENS.name, "model" => label(), "type" => "output"),
+            estimated_in: counter!(metric::GATEWAY_TOKENS_ESTIMATED.name, "model" => label(), "type" => "input"),
+            estimated_out: counter!(metric::GATEWAY_TOKENS_ESTIMATED.name, "model" => label(), "type" => "output"),
+            deadly: DeadlyAction::ALL
+                .map(|(_, action)| counter!(metric::GATEWAY_DEADLY.name, "model" => label(), "action" => action)),
             dropped_messages: counter!(metric::GATEWAY_CONTEXT_DROPPED.name, "model" => label()),
             fittings: FittingOutcome::ALL
                 .map(|(_, outcome)| counter!(metric::GATEWAY_FITTINGS.name, "model" => label(), "outcome" => outcome)),
@@ -177,6 +201,20 @@ impl ModelMeter {
     pub(crate) fn fitted(&self, outcome: FittingOutcome, took: std::time::Duration) {
         self.fittings[outcome as usize].increment(1);
         self.fitting.record(took.as_secs_f64());
+    }
+
+    /// Tokens of a request that has ended.
+    pub(crate) fn tokens(&self, usage: &Usage, is_estimate: bool) {
+        self.tokens_in.increment(usage.prompt_tokens);
+        self.tokens_out.increment(usage.completion_tokens);
+        if is_estimate {
+            self.estimated_in.increment(usage.prompt_tokens);
+            self.estimated_out.increment(usage.completion_tokens);
+        }
+    }
+
+    pub(crate) fn deadly(&self, action: DeadlyAction) {
+        self.deadly[action as usize].increment(1);
     }
 
     pub(crate) fn retried(&self, reason: RetryReason) {
