@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-repeat test-mutants lint bench-fitting bench-gateway bench-model-service bench-planning bench-state drill-hostile drill-site-loss demo-model clean
+.PHONY: help up down test test-repeat test-mutants lint bench-fitting bench-gateway bench-model-service bench-planning bench-state conformance-mcp drill-hostile drill-site-loss demo-model clean
 
 CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CARGO_TARGET_DIR
@@ -42,6 +42,9 @@ bench-planning: ## decisions beside published policies on public traces: make be
 
 bench-state: ## durable commits a second, with fsyncs counted
 	@scripts/bench state $(ARGS)
+
+conformance-mcp: ## the official MCP conformance tool and nine clients of others against the servers and our client
+	@scripts/conformance-mcp $(ARGS)
 
 drill-site-loss: ## lose a replica every 5 s and a site at 30 s, under load
 	@scripts/drill site_loss $(ARGS)

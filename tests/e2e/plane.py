@@ -285,11 +285,14 @@ def kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def call(method: str, url: str, body: Any = None, token: str = "", seconds: float = 60.0) -> tuple[int, Any]:
+def call(
+    method: str, url: str, body: Any = None, token: str = "", seconds: float = 60.0, accept: str = "*/*"
+) -> tuple[int, Any]:
     """One HTTP call with a JSON or raw body: status, and the body parsed when it is JSON."""
     data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data=data, method=method)
     request.add_header("Content-Type", "application/json")
+    request.add_header("Accept", accept)
     if token:
         request.add_header("Authorization", f"Bearer {token}")
     try:

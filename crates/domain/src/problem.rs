@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::text::{PROBLEM_MAX_CHARS, printable};
 
-/// The dozen ways in which a request can fail, with stable codes.
+/// The ways in which a request can fail, with stable codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -36,11 +36,13 @@ pub enum Kind {
     Timeout,
     /// A fault of ours.
     Internal,
+    /// It would cost more than the caller allows.
+    OverBudget,
 }
 
 impl Kind {
     /// Every kind, in the order of the codes.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Invalid,
         Self::Unauthenticated,
         Self::Forbidden,
@@ -53,6 +55,7 @@ impl Kind {
         Self::Unavailable,
         Self::Timeout,
         Self::Internal,
+        Self::OverBudget,
     ];
 
     /// The stable code.
@@ -71,6 +74,7 @@ impl Kind {
             Self::Unavailable => "MCP0010",
             Self::Timeout => "MCP0011",
             Self::Internal => "MCP0012",
+            Self::OverBudget => "MCP0013",
         }
     }
 
@@ -89,10 +93,12 @@ impl Kind {
             Self::Unsupported => 501,
             Self::Timeout => 504,
             Self::Internal => 500,
+            Self::OverBudget => 402,
         }
     }
 
-    /// Whether the same request may succeed later without a change.
+    /// Whether the same request may be repeated unchanged: a tool call with its idempotency token, which then takes effect
+    /// at most once.
     #[must_use]
     pub const fn is_retryable(self) -> bool {
         matches!(self, Self::Overloaded | Self::NoCapacity | Self::Unavailable | Self::Timeout)

@@ -44,11 +44,13 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Problem> {
         next_step,
     };
     context.output.show(&explanation, |e| {
-        let again =
-            if e.retryable { "may succeed later without a change" } else { "will fail again unless something changes" };
+        let again = if e.retryable { "may be repeated unchanged" } else { "will fail again unless something changes" };
         format!("{} (HTTP {}): {}\nThe same request {again}.\nNext: {}", e.code, e.http_status, e.meaning, e.next_step)
     })
 }
+
+const TIMEOUT_NEXT: &str =
+    "repeat it: with its idempotency_token a tool call takes effect once; of other requests see 'mcp status' first";
 
 const fn text(kind: Kind) -> (&'static str, &'static str) {
     match kind {
@@ -65,13 +67,15 @@ const fn text(kind: Kind) -> (&'static str, &'static str) {
         }
         Kind::NoCapacity => (
             "No place satisfies the constraints, or capacity is used up.",
-            "see 'mcp deploy --dry-run' for why each place lost",
+            "repeat it later, or see 'mcp deploy --dry-run' for why each place lost",
         ),
         Kind::Unsupported => ("This implementation cannot do it.", "read the reason in the message; use another cloud"),
         Kind::Unavailable => ("A service that is needed does not answer.", "run 'mcp doctor'"),
-        Kind::Timeout => {
-            ("It took longer than allowed; it may still have taken effect.", "look with 'mcp status' before repeating")
-        }
+        Kind::Timeout => ("It took longer than allowed; it may still have taken effect.", TIMEOUT_NEXT),
+        Kind::OverBudget => (
+            "It would cost more than the caller allows.",
+            "raise max_cost_usd, or ask for less; the token may stay the same",
+        ),
         Kind::Internal => ("A fault of mcp itself.", "look into the log ('mcp doctor' names it) and report it"),
     }
 }

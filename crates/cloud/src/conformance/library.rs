@@ -28,7 +28,7 @@ async fn run(probe: &Probe, lifecycle: ClientLifecycleMode) -> Result<(), String
     let transport = StreamableHttpClientTransport::with_client(probe.http.clone(), config);
     let client = ().serve_with_lifecycle(transport, lifecycle).await.map_err(|e| e.to_string())?;
     let tools = client.list_all_tools().await.map_err(|e| e.to_string())?;
-    ensure!(tools.len() == 14, "{} tools are listed", tools.len());
+    ensure!(tools.len() == probe.listed().await?.len(), "{} tools are listed", tools.len());
     let arguments = json!({ "region": probe.target.region });
     let mut call = CallToolRequestParams::new("get_quotas");
     call.arguments = arguments.as_object().cloned();

@@ -56,6 +56,7 @@ macro_rules! checks {
 const CHECKS: &[Check] = checks![
     modern::discovery_says_what_is_served,
     modern::tools_are_listed_in_order_and_by_role,
+    modern::a_tool_that_is_not_listed_says_why,
     modern::a_result_is_structured_valid_and_repeated_as_text,
     modern::bad_arguments_are_tool_errors_that_name_the_field,
     modern::a_viewer_who_writes_is_told_the_scope_that_would_do,

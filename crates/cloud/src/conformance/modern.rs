@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::probe::{Probe, answer, ensure, result};
-use crate::contract::{catalog, find};
+use crate::contract::{ToolSpec, catalog, find};
 
 pub(super) async fn discovery_says_what_is_served(probe: &Probe) -> Result<(), String> {
     let found = result(answer(probe.modern(&probe.target.viewer_token, "server/discover", json!({}))).await?)?;
@@ -30,8 +30,12 @@ fn check_cache_hints(found: &Value) -> Result<(), String> {
 }
 
 pub(super) async fn tools_are_listed_in_order_and_by_role(probe: &Probe) -> Result<(), String> {
-    let all: Vec<&str> = catalog().iter().map(|tool| tool.name).collect();
-    let reads: Vec<&str> = catalog().iter().filter(|tool| tool.hints.read_only).map(|tool| tool.name).collect();
+    let listed = probe.listed().await?;
+    let served = |tool: &&ToolSpec| listed.iter().any(|name| name == tool.name);
+    let all: Vec<&str> = catalog().iter().filter(served).map(|tool| tool.name).collect();
+    let reads: Vec<&str> =
+        catalog().iter().filter(|tool| served(tool) && tool.hints.read_only).map(|tool| tool.name).collect();
+    ensure!(!reads.is_empty(), "no tool that reads is listed: {listed:?}");
     for (token, wanted) in [(&probe.target.operator_token, all), (&probe.target.viewer_token, reads)] {
         let found = result(answer(probe.modern(token, "tools/list", json!({}))).await?)?;
         check_cache_hints(&found)?;
@@ -39,6 +43,17 @@ pub(super) async fn tools_are_listed_in_order_and_by_role(probe: &Probe) -> Resu
         let names: Vec<&str> = tools.iter().filter_map(|tool| tool["name"].as_str()).collect();
         ensure!(names == wanted, "{names:?} are listed, not {wanted:?}");
         tools.iter().try_for_each(check_definition)?;
+    }
+    Ok(())
+}
+
+pub(super) async fn a_tool_that_is_not_listed_says_why(probe: &Probe) -> Result<(), String> {
+    let listed = probe.listed().await?;
+    for tool in catalog().iter().filter(|tool| !listed.iter().any(|name| name == tool.name)) {
+        let result = probe.call(tool.name, json!({})).await?;
+        check_result(tool.name, &result, true)?;
+        let error = &result["structuredContent"]["error"];
+        ensure!(error["kind"] == "unsupported" && error["next_step"].is_string(), "{}: {error}", tool.name);
     }
     Ok(())
 }
@@ -148,7 +163,7 @@ pub(super) async fn a_dry_run_says_so_or_is_refused(probe: &Probe) -> Result<(),
 
 pub(super) async fn headers_must_match_the_body(probe: &Probe) -> Result<(), String> {
     let token = &probe.target.operator_token;
-    let call = || json!({ "name": "get_quotas", "arguments": { "region": probe.target.region } });
+    let call = || json!({ "name": "scale_nodepool", "arguments": scale(probe, true) });
     let meta = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {},
     });
@@ -157,11 +172,11 @@ pub(super) async fn headers_must_match_the_body(probe: &Probe) -> Result<(), Str
     let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
     let region = probe.target.region.as_str();
     for (method, name, param) in [
-        ("tools/list", Some("get_quotas"), Some(region)),
+        ("tools/list", Some("scale_nodepool"), Some(region)),
         ("tools/call", Some("get_health"), Some(region)),
         ("tools/call", None, Some(region)),
-        ("tools/call", Some("get_quotas"), Some("elsewhere")),
-        ("tools/call", Some("get_quotas"), None),
+        ("tools/call", Some("scale_nodepool"), Some("elsewhere")),
+        ("tools/call", Some("scale_nodepool"), None),
     ] {
         let mut request = probe.post(token).header("mcp-protocol-version", "2026-07-28").header("mcp-method", method);
         request = name.into_iter().fold(request, |request, name| request.header("mcp-name", name));

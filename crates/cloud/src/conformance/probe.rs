@@ -61,6 +61,13 @@ impl Probe {
         builder.json(&json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }))
     }
 
+    /// The tools that an operator is shown.
+    pub async fn listed(&self) -> Result<Vec<String>, String> {
+        let found = result(answer(self.modern(&self.target.operator_token, "tools/list", json!({}))).await?)?;
+        let tools = found["tools"].as_array().cloned().unwrap_or_default();
+        Ok(tools.iter().filter_map(|tool| tool["name"].as_str().map(str::to_owned)).collect())
+    }
+
     /// The result of a call of a tool in protocol 2026-07-28, as an operator.
     pub async fn call(&self, tool: &str, arguments: Value) -> Result<Value, String> {
         self.call_as(&self.target.operator_token, tool, arguments).await

@@ -7,7 +7,6 @@ use jsonschema::Validator;
 use jsonschema::error::ValidationErrorKind;
 use serde_json::{Map, Value};
 
-use super::canonical;
 use super::envelope::Envelope;
 use super::infrastructure::{
     AttachVolume, CreateStorageBucket, FailoverRoute, LaunchSpot, ProvisionCompute, RotateSecret, SubmitMlJob,
@@ -15,6 +14,7 @@ use super::infrastructure::{
 use super::operations::{CancelOperation, GetOperation};
 use super::schema;
 use super::tools::{DeployModel, GetCostEstimate, GetHealth, GetQuotas, Hints, ScaleNodepool, Tool};
+use super::{canonical, labels};
 
 /// One tool as it is listed and checked.
 pub struct ToolSpec {
@@ -101,6 +101,9 @@ impl ToolSpec {
                 _ => at,
             };
             return Err(invalid(self.name, &error.to_string(), &field));
+        }
+        if let Some(key) = labels::given_twice(&arguments) {
+            return Err(invalid(self.name, &format!("the label {key:?} is given twice"), "labels"));
         }
         (self.typed)(arguments)
     }

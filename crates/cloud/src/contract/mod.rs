@@ -8,9 +8,11 @@ pub mod canonical;
 mod catalog;
 pub mod envelope;
 pub mod infrastructure;
+pub mod labels;
 pub mod operations;
 mod schema;
 pub mod tools;
 
 pub use catalog::{ToolSpec, catalog, find};
 pub use envelope::{Cost, Envelope, Operation, OperationState, Status};
+pub use labels::Labels;

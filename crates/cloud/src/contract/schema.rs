@@ -4,35 +4,114 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-/// The input schema of arguments `T`: an object that refuses unknown properties, with `region` mirrored into the header
-/// `Mcp-Param-Region` so that a proxy can route and deny without reading bodies.
+/// The input schema of arguments `T`: an object that refuses unknown properties. Optional properties also take null, which
+/// stands for absence: clients that make models fill in every property (OpenAI's strict mode) then have a way to say so.
+/// A required `region` is mirrored into the header `Mcp-Param-Region`, so that a proxy can route and deny without reading
+/// bodies; a header cannot say null.
 pub(super) fn input_schema<T: JsonSchema>() -> Map<String, Value> {
     let mut schema = plain_schema::<T>();
     schema.insert("additionalProperties".to_owned(), Value::Bool(false));
     schema.entry("properties").or_insert_with(|| json!({}));
-    if let Some(Value::Object(region)) = schema.get_mut("properties").and_then(|all| all.get_mut("region")) {
+    let is_required =
+        schema.get("required").and_then(Value::as_array).is_some_and(|all| all.contains(&json!("region")));
+    if let Some(Value::Object(region)) = schema.get_mut("properties").and_then(|all| all.get_mut("region"))
+        && is_required
+    {
         region.insert("x-mcp-header".to_owned(), json!("Region"));
     }
-    schema
+    let mut schema = Value::Object(schema);
+    allow_null_where_optional(&mut schema);
+    match schema {
+        Value::Object(schema) => schema,
+        _ => Map::new(),
+    }
 }
 
-/// The output schema of an envelope `T`. Further properties may be added to results later, so they are allowed. What is
-/// the same for all tools is described once, by its name: a list of tools is read by models, which pay for each word.
+/// Lets optional properties be null, and drops their defaults: what a default is stands in the description, since strict
+/// modes refuse the keyword.
+fn allow_null_where_optional(schema: &mut Value) {
+    let Value::Object(object) = schema else { return };
+    object.remove("default");
+    let required: Vec<Value> = object.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
+    if let Some(Value::Object(properties)) = object.get_mut("properties") {
+        for (name, property) in properties {
+            allow_null_where_optional(property);
+            if !required.contains(&json!(name)) {
+                allow_null(property);
+            }
+        }
+    }
+    if let Some(items) = object.get_mut("items") {
+        allow_null_where_optional(items);
+    }
+}
+
+fn allow_null(property: &mut Value) {
+    if let Some(Value::String(one)) = property.get("type") {
+        property["type"] = json!([one, "null"]);
+    }
+    if let Some(Value::Array(names)) = property.get_mut("enum") {
+        names.push(Value::Null);
+    }
+}
+
+/// What a caller acts on of an operation.
+const OPERATION: &[&str] = &["id", "tool", "state", "replayed"];
+/// What a caller acts on of a problem.
+const PROBLEM: &[&str] = &["code", "cause", "next_step", "field"];
+
+/// The output schema of an envelope `T`. Further properties may be added to results later, so they are allowed. A list of
+/// tools is read by models, which pay for each word: descriptions stay at the members of `resource` alone, and of what is
+/// the same for all tools only what a caller acts on is spelled out.
 pub(super) fn output_schema<T: JsonSchema>() -> Map<String, Value> {
     let mut schema = plain_schema::<T>();
-    for part in ["status", "operation", "cost", "error"] {
-        if let Some(part) = schema.get_mut("properties").and_then(|all| all.get_mut(part)) {
-            drop_descriptions(part);
+    let Some(Value::Object(parts)) = schema.get_mut("properties") else { return schema };
+    for (name, part) in parts {
+        match name.as_str() {
+            "operation" => *part = members(part, OPERATION),
+            "error" => *part = members(part, PROBLEM),
+            "resource" => {
+                drop_descriptions(part, 2);
+                if let Some(Value::Object(inner)) = part.get_mut("properties") {
+                    inner.entry("operation").and_modify(|part| *part = members(part, OPERATION));
+                    inner.entry("problem").and_modify(|part| *part = members(part, PROBLEM));
+                }
+            }
+            _ => drop_descriptions(part, 0),
         }
     }
     schema
 }
 
-fn drop_descriptions(schema: &mut Value) {
+/// An object schema with these of its members alone, and without descriptions.
+fn members(schema: &Value, kept: &[&str]) -> Value {
+    let mut short = json!({ "type": "object", "properties": {} });
+    for name in kept {
+        let mut member = schema["properties"][name].clone();
+        drop_descriptions(&mut member, 0);
+        short["properties"][name] = member;
+    }
+    let required = schema["required"].as_array().into_iter().flatten();
+    let required: Vec<&Value> = required.filter(|name| kept.iter().any(|kept| *name == kept)).collect();
+    short["required"] = json!(required);
+    short
+}
+
+/// Drops descriptions deeper than so many levels, and what is said of numbers beyond their type.
+fn drop_descriptions(schema: &mut Value, levels: usize) {
     let Value::Object(object) = schema else { return };
-    object.remove("description");
+    if levels == 0 {
+        object.remove("description");
+    }
+    for keyword in ["default", "minimum", "maximum", "minLength", "maxLength", "maxItems", "additionalProperties"] {
+        object.remove(keyword);
+    }
+    let deeper = levels.saturating_sub(1);
     if let Some(Value::Object(properties)) = object.get_mut("properties") {
-        properties.values_mut().for_each(drop_descriptions);
+        properties.values_mut().for_each(|property| drop_descriptions(property, deeper));
+    }
+    if let Some(items) = object.get_mut("items") {
+        drop_descriptions(items, 0);
     }
 }
 

@@ -1,11 +1,11 @@
 //! The fourteen tools: arguments, results, annotations.
 
-use std::collections::BTreeMap;
-
 use domain::{Digest, GeoPoint, Market, ModelRef, Money, Resources, Timestamp};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+use super::labels::Labels;
 
 /// A tool of the contract.
 pub trait Tool {
@@ -35,7 +35,7 @@ pub struct Hints {
 /// What every write carries beside its own arguments.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WriteArgs {
-    /// 16 to 128 characters. The same token with the same arguments never makes a second thing.
+    /// A new one for each write. With the same one a call can be repeated, and takes effect once.
     #[schemars(length(min = 16, max = 128))]
     pub idempotency_token: String,
     /// Say what would happen, and do nothing.
@@ -50,7 +50,7 @@ pub struct WriteArgs {
     pub max_cost_usd: Option<f64>,
     /// Labels for what is made.
     #[serde(default)]
-    pub labels: BTreeMap<String, String>,
+    pub labels: Labels,
 }
 
 /// Arguments of [`DeployModel`].
@@ -152,7 +152,7 @@ pub struct Nodepool {
     pub market: Market,
     /// Labels it was made with.
     #[serde(default)]
-    pub labels: BTreeMap<String, String>,
+    pub labels: Labels,
     /// Its instances.
     pub instances: Vec<Instance>,
 }

@@ -33,7 +33,7 @@ impl LocalCloud {
             size: pool.size,
             model: pool.model.clone(),
             market: pool.market,
-            labels: pool.labels.clone(),
+            labels: pool.labels.clone().into(),
             instances: pool.slots.iter().map(instance).collect(),
         }
     }

@@ -10,12 +10,12 @@ use super::pool::{Pool, StoredBucket};
 use super::{Asked, LocalCloud, State, outcome};
 use crate::contract::envelope::{Cost, Operation};
 use crate::contract::infrastructure::{
-    AttachVolumeArgs, Bucket, Compute, CreateStorageBucketArgs, FailoverRouteArgs, LaunchSpotArgs, MlJob,
-    ProvisionComputeArgs, RotateSecretArgs, Route, SecretVersion, SubmitMlJobArgs, Volume,
+    AttachVolume, Bucket, CreateStorageBucketArgs, FailoverRoute, LaunchSpot, ProvisionCompute, RotateSecret,
+    SubmitMlJob,
 };
 use crate::contract::tools::{
     CostEstimate, CostLine, DeployModelArgs, GetCostEstimateArgs, GetHealthArgs, GetQuotasArgs, Health, Nodepool,
-    Quota, Quotas, RegionHealth, ScaleNodepoolArgs, WriteArgs,
+    Quota, Quotas, RegionHealth, ScaleNodepoolArgs, Tool as _, WriteArgs,
 };
 use crate::server::{Answer, CallContext, Cloud, Reply, Standing};
 
@@ -66,7 +66,7 @@ impl Cloud for LocalCloud {
             resources: args.resources,
             market: args.market,
             price_per_hour: price,
-            labels: args.write.labels,
+            labels: args.write.labels.into(),
             size: args.replicas,
             made_by: context.operation_id.clone(),
             made_at: context.now,
@@ -209,32 +209,30 @@ impl Cloud for LocalCloud {
         Ok(Reply::done(Bucket { region: wanted.region, bucket: wanted.bucket, url }))
     }
 
-    async fn provision_compute(&self, _: &CallContext, _: ProvisionComputeArgs) -> Answer<Compute> {
-        unsupported("it has no machines but this one: its instances are model services", "use deploy_model")
-    }
-    async fn launch_spot(&self, _: &CallContext, _: LaunchSpotArgs) -> Answer<Compute> {
-        unsupported(
-            "it has no machines but this one: its spot instances are model services",
-            "use deploy_model with market \"spot\"",
-        )
-    }
-    async fn attach_volume(&self, _: &CallContext, _: AttachVolumeArgs) -> Answer<Volume> {
-        unsupported(
-            "its instances are processes, which see this machine's disks already",
-            "use create_storage_bucket for a folder",
-        )
-    }
-    async fn submit_ml_job(&self, _: &CallContext, _: SubmitMlJobArgs) -> Answer<MlJob> {
-        unsupported("it runs model services, and has no container runtime for jobs", "use a cloud that runs containers")
-    }
-    async fn rotate_secret(&self, _: &CallContext, _: RotateSecretArgs) -> Answer<SecretVersion> {
-        unsupported("it keeps no secrets", "rotate it where it is kept")
-    }
-    async fn failover_route(&self, _: &CallContext, _: FailoverRouteArgs) -> Answer<Route> {
-        unsupported(
-            "one machine has no DNS or traffic manager; the gateway moves traffic between its sites by itself",
-            "use the cloud that holds the route",
-        )
+    fn cannot(&self, tool: &str) -> Option<Problem> {
+        let (why, instead) = match tool {
+            ProvisionCompute::NAME => {
+                ("it has no machines but this one: its instances are model services", "use deploy_model")
+            }
+            LaunchSpot::NAME => (
+                "it has no machines but this one: its spot instances are model services",
+                "use deploy_model with market \"spot\"",
+            ),
+            AttachVolume::NAME => (
+                "its instances are processes, which see this machine's disks already",
+                "use create_storage_bucket for a folder",
+            ),
+            SubmitMlJob::NAME => {
+                ("it runs model services, and has no container runtime for jobs", "use a cloud that runs containers")
+            }
+            RotateSecret::NAME => ("it keeps no secrets", "rotate it where it is kept"),
+            FailoverRoute::NAME => (
+                "one machine has no DNS or traffic manager; the gateway moves traffic between its sites by itself",
+                "use the cloud that holds the route",
+            ),
+            _ => return None,
+        };
+        Some(Problem::new(Kind::Unsupported, format!("the local cloud cannot do this: {why}")).next(instead))
     }
 }
 
@@ -255,10 +253,6 @@ const DRAIN_MARGIN_MS: u64 = 5_000;
 
 fn no_changes(cause: &str) -> String {
     format!("no change can be stored, so that nothing is started or replaced: {cause}")
-}
-
-fn unsupported<T>(why: &str, instead: &str) -> Answer<T> {
-    Err(Problem::new(Kind::Unsupported, format!("the local cloud cannot do this: {why}")).next(instead))
 }
 
 fn price_of(site: &SiteConfig, market: Market) -> Result<Money, Problem> {
@@ -282,9 +276,8 @@ fn check_fit(site: &SiteConfig, need: &Resources) -> Result<(), Problem> {
 fn check_cost(write: &WriteArgs, cost: Cost) -> Result<(), Problem> {
     match write.max_cost_usd {
         Some(limit) if cost.per_hour > Money::from_dollars(limit) => {
-            Err(Problem::invalid(format!("it would cost {} an hour, and {limit} dollars are allowed", cost.per_hour))
-                .next("raise max_cost_usd, or ask for less")
-                .at("max_cost_usd"))
+            let cause = format!("it would cost {} an hour, and {limit} dollars are allowed", cost.per_hour);
+            Err(Problem::new(Kind::OverBudget, cause).next("raise max_cost_usd, or ask for less").at("max_cost_usd"))
         }
         _ => Ok(()),
     }

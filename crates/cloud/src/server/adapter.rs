@@ -100,6 +100,11 @@ pub trait Cloud: Send + Sync + 'static {
         format!("Tools of the cloud {:?}. Writes need an idempotency_token; repeat one to repeat a call.", self.name())
     }
 
+    /// Why it cannot do a tool at all. Such tools are not listed; who calls one all the same gets this answer.
+    fn cannot(&self, _tool: &str) -> Option<Problem> {
+        None
+    }
+
     /// `provision_compute`
     async fn provision_compute(&self, _: &CallContext, _: ProvisionComputeArgs) -> Answer<Compute> {
         unsupported(self.name(), "provision_compute")

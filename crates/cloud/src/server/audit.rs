@@ -1,4 +1,5 @@
-//! The audit journal: an entry for every write that was asked for, whatever became of it.
+//! The audit journal: an entry for every write that was asked for, whatever became of it, and for a sample of the reads and
+//! of the calls that were refused before anything was at stake.
 
 use domain::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,14 @@ pub struct Entry {
     pub code: Option<String>,
     /// How long it took, in milliseconds.
     pub duration_ms: i64,
+    /// How many like calls (same caller, tool and outcome) came since the last such entry and have none of their own.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub others: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+const fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Entry {
@@ -64,6 +73,7 @@ impl Entry {
             replayed: false,
             code: None,
             duration_ms: 0,
+            others: 0,
         }
     }
 

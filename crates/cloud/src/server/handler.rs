@@ -92,7 +92,7 @@ impl ServerHandler for Handler {
             return Err(refused(Problem::invalid("this cursor was not given out here").at("params.cursor")));
         }
         let principal = Self::principal(&context)?;
-        let tools = Pipeline::list(&principal).filter_map(|spec| self.get_tool(spec.name)).collect();
+        let tools = self.pipeline.list(&principal).filter_map(|spec| self.get_tool(spec.name)).collect();
         Ok(ListToolsResult::with_all_items(tools).with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Private))
     }
 

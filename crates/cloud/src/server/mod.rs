@@ -13,6 +13,7 @@ mod handler;
 mod operations;
 mod pipeline;
 pub mod roles;
+mod sample;
 mod scopes;
 
 use std::sync::Arc;
@@ -94,7 +95,8 @@ impl CloudServer {
         let gate =
             Arc::new(auth::Gate { verifier, audience, metadata_url, authorization_servers, clock: clock.clone() });
         let entrance = Entrance::open(hosts, &access.origins, handler::capabilities())?.behind(gate.clone());
-        let pipeline = Arc::new(pipeline::Pipeline { cloud, operations, store, clock });
+        let pipeline =
+            Arc::new(pipeline::Pipeline { cloud, operations, store, clock, sample: parking_lot::Mutex::default() });
         Ok(Self { entrance: Arc::new(entrance), gate, pipeline, path })
     }
 

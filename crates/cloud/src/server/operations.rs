@@ -3,7 +3,8 @@
 //! A write runs in a task of its own, so a closed connection never cancels it, and calls that come while it runs wait for
 //! the same outcome. It is recorded before it starts and when it ends. A record that says "running" while nothing runs is
 //! what a crash leaves: the call is then carried out again under the same operation id, by which the cloud finds what it
-//! has made already. A failed write changed nothing, so its token may be used to try again.
+//! has made already. A write that failed at once changed nothing: its token is free again, for the same call or for another,
+//! so that a caller may follow the hint in the problem.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -59,6 +60,17 @@ pub(super) struct Record {
     pub principal: String,
     pub digest: String,
     pub envelope: Option<Envelope<Value>>,
+    /// Whether something was changed: then the token stays with these arguments, also when the operation fails later.
+    #[serde(default)]
+    pub took_effect: bool,
+}
+
+impl Record {
+    /// Whether the token belongs to other arguments than these.
+    fn is_anothers(&self, digest: &str) -> bool {
+        let free = self.operation.state == OperationState::Failed && !self.took_effect;
+        self.digest != digest && !free
+    }
 }
 
 impl Stored for Record {
@@ -149,7 +161,8 @@ impl Operations {
         let mut envelope = effect.await.unwrap_or_else(dispatch::failed);
         let operation = Operation { state: state_after(envelope.status), ..record.value.operation.clone() };
         envelope.operation = Some(operation.clone());
-        let ended = Record { operation, envelope: Some(envelope.clone()), ..record.value };
+        let took_effect = record.value.took_effect || envelope.status != Status::Failed;
+        let ended = Record { operation, envelope: Some(envelope.clone()), took_effect, ..record.value };
         let entry = ask.entry.ending(&envelope, self.clock.now());
         match self.end(&ended, record.version, &entry).await {
             Ok(()) => Outcome { envelope, audited: true },
@@ -161,7 +174,7 @@ impl Operations {
         let found = objects::get::<Record>(&*self.store, id).await?;
         let expect = match &found {
             None => Expect::Absent,
-            Some(found) if found.value.digest != ask.digest => return Err(conflict()),
+            Some(found) if found.value.is_anothers(&ask.digest) => return Err(conflict()),
             Some(Versioned { value: Record { operation, envelope: Some(envelope), .. }, .. })
                 if operation.state != OperationState::Failed =>
             {
@@ -178,7 +191,8 @@ impl Operations {
             poll_after_ms: None,
         };
         let (principal, digest) = (ask.principal.clone(), ask.digest.clone());
-        let record = Record { operation, principal, digest, envelope: None };
+        let took_effect = found.is_some_and(|found| found.value.took_effect);
+        let record = Record { operation, principal, digest, envelope: None, took_effect };
         let committed = self.store.commit(Batch::new().with(objects::put(&record, expect)?)).await?;
         Ok(Begun::Fresh(Versioned { value: record, version: committed.revision }))
     }

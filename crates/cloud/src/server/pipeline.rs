@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use domain::text::printable;
 use domain::{Clock, Kind, Problem, Timestamp};
+use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use state::SharedStore;
+use tokio::time::Instant;
 
 use super::adapter::{CallContext, Cloud};
 use super::audit::{self, Entry};
@@ -13,7 +15,8 @@ use super::auth::Principal;
 use super::dispatch;
 use super::operations::{Ask, Operations};
 use super::roles;
-use crate::contract::envelope::Envelope;
+use super::sample::{Like, Sample};
+use crate::contract::envelope::{Envelope, Status};
 use crate::contract::operations::{CancelOperation, GetOperation};
 use crate::contract::tools::Tool as _;
 use crate::contract::{ToolSpec, canonical, catalog};
@@ -27,6 +30,7 @@ pub(super) struct Pipeline {
     pub operations: Arc<Operations>,
     pub store: SharedStore,
     pub clock: Arc<dyn Clock>,
+    pub sample: Mutex<Sample>,
 }
 
 /// One call on its way.
@@ -63,6 +67,10 @@ impl Pipeline {
     ) -> Envelope<Value> {
         let at = self.clock.now();
         let mut call = Call { principal, tool, arguments: Value::Object(arguments), at };
+        // What the cloud cannot do, it need not be asked for in the right form.
+        if let Some(problem) = self.cloud.cannot(tool.name) {
+            return self.refuse(&call, problem).await;
+        }
         // Validate: the schema, then the types. Nothing has happened yet when this refuses.
         call.arguments = match validate(&mut call) {
             Ok(arguments) => arguments,
@@ -79,17 +87,16 @@ impl Pipeline {
         self.write(call).await
     }
 
-    /// The tools that the principal may call, in the catalog's order.
-    pub fn list(principal: &Principal) -> impl Iterator<Item = &'static ToolSpec> {
-        catalog().iter().filter(|tool| roles::may_call(&principal.roles, tool))
+    /// The tools that the cloud can do and the principal may call, in the catalog's order.
+    pub fn list(&self, principal: &Principal) -> impl Iterator<Item = &'static ToolSpec> {
+        catalog()
+            .iter()
+            .filter(|tool| roles::may_call(&principal.roles, tool) && self.cloud.cannot(tool.name).is_none())
     }
 
     async fn refuse(&self, call: &Call<'_>, problem: Problem) -> Envelope<Value> {
         let envelope = dispatch::failed(problem);
-        // A refused read is not worth an entry: anybody may try, at any rate, and nothing was at stake.
-        if !call.tool.hints.read_only {
-            self.note(call, &envelope).await;
-        }
+        self.note_sample(call, &envelope).await;
         envelope
     }
 
@@ -100,7 +107,9 @@ impl Pipeline {
         } else {
             dispatch::dispatch(&*self.cloud, call.tool.name, &context, call.arguments.clone()).await
         };
-        answer.unwrap_or_else(dispatch::failed)
+        let envelope = answer.unwrap_or_else(dispatch::failed);
+        self.note_sample(call, &envelope).await;
+        envelope
     }
 
     async fn dry_run(&self, call: &Call<'_>) -> Envelope<Value> {
@@ -145,8 +154,21 @@ impl Pipeline {
         outcome.envelope
     }
 
+    /// An entry for a call that changed nothing, unless there was one of its like a moment ago.
+    async fn note_sample(&self, call: &Call<'_>, envelope: &Envelope<Value>) {
+        let refused = envelope.status == Status::Failed;
+        let like = Like { principal: call.principal.name.clone(), tool: call.tool.name, refused };
+        let admitted = self.sample.lock().admit(like, Instant::now());
+        if let Some(others) = admitted {
+            self.append(call, Entry { others, ..call.entry().ending(envelope, self.clock.now()) }).await;
+        }
+    }
+
     async fn note(&self, call: &Call<'_>, envelope: &Envelope<Value>) {
-        let entry = call.entry().ending(envelope, self.clock.now());
+        self.append(call, call.entry().ending(envelope, self.clock.now())).await;
+    }
+
+    async fn append(&self, call: &Call<'_>, entry: Entry) {
         if let Err(error) = audit::append(&*self.store, &entry).await {
             tracing::error!(cause = %error, tool = call.tool.name, "audit entry lost");
         }

@@ -4,6 +4,9 @@ use cloud::contract::{catalog, find};
 use domain::Kind;
 use serde_json::{Value, json};
 
+/// Most bytes of all definitions together; about four a token.
+const BYTES_MAX: usize = 36_000;
+
 #[test]
 fn the_catalog_is_as_it_was() {
     let tools: Vec<Value> = catalog()
@@ -30,16 +33,51 @@ fn schemas_are_small_closed_and_free_of_traps() {
         assert_eq!(input["additionalProperties"], false, "{}", tool.name);
         assert_eq!(output["type"], "object", "{}", tool.name);
         let text = format!("{input}{output}");
-        for trap in ["$ref", "uint", "\"null\"", "int64", "$schema"] {
+        assert!(
+            !output.to_string().contains("\"null\"") && !input.to_string().contains("\"default\""),
+            "{}",
+            tool.name
+        );
+        for trap in ["$ref", "uint", "int64", "$schema"] {
             assert!(!text.contains(trap), "{} has {trap}: {text}", tool.name);
         }
         assert!(tool.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') && tool.name.len() < 48);
         let writes = !tool.hints.read_only;
         assert_eq!(input["properties"].get("idempotency_token").is_some(), writes, "{}", tool.name);
+        check_closed(tool.name, &input);
         if let Some(region) = input["properties"].get("region") {
-            assert_eq!((&region["type"], &region["x-mcp-header"]), (&json!("string"), &json!("Region")));
+            let required = input["required"].as_array().is_some_and(|all| all.contains(&json!("region")));
+            let wanted =
+                if required { (json!("string"), json!("Region")) } else { (json!(["string", "null"]), Value::Null) };
+            assert_eq!((&region["type"], region.get("x-mcp-header").unwrap_or(&Value::Null)), (&wanted.0, &wanted.1));
         }
     }
+}
+
+/// Every object in an input schema names all its properties, refuses others, and lets the optional ones be null.
+fn check_closed(tool: &str, schema: &Value) {
+    let required = schema["required"].as_array().cloned().unwrap_or_default();
+    if schema["type"] == "object" {
+        assert_eq!(schema["additionalProperties"], false, "{tool}: {schema}");
+        for (name, property) in schema["properties"].as_object().expect("properties") {
+            let optional = !required.contains(&json!(name));
+            let nullable = property["type"].as_array().is_some_and(|types| types.contains(&json!("null")));
+            assert_eq!(optional, nullable, "{tool}: {name}: {property}");
+            check_closed(tool, property);
+        }
+    }
+    if let Some(items) = schema.get("items") {
+        check_closed(tool, items);
+    }
+}
+
+#[test]
+fn a_list_of_tools_is_short() {
+    let bytes: usize = catalog()
+        .iter()
+        .map(|tool| json!([tool.name, tool.description, *tool.input_schema, *tool.output_schema]).to_string().len())
+        .sum();
+    assert!(bytes < BYTES_MAX, "{bytes} bytes: models pay for each");
 }
 
 #[test]
@@ -64,7 +102,11 @@ fn arguments_are_checked_and_the_field_at_fault_is_named() {
         ("idempotency_token", json!("short")),
         ("max_cost_usd", json!(-0.1)),
         ("surprise", json!(1)),
-        ("labels", json!({"a": 1})),
+        ("labels", json!({"a": "1"})),
+        ("labels", json!([{"key": "a", "value": 1}])),
+        ("labels", json!([{"key": "", "value": "1"}])),
+        ("labels", json!([{"key": "a", "value": "1"}, {"key": "a", "value": "2"}])),
+        ("labels", json!(vec![json!({"key": "a", "value": "1"}); 65])),
         ("resources", json!({"cpu_milli": 1, "memory_bytes": 1, "disk": 1})),
     ];
     for (field, value) in cases {

@@ -85,7 +85,7 @@ async fn what_cannot_be_is_refused_and_nothing_is_made() {
         (wrong(&|args| args.artifact = "/no/such".to_owned()), Kind::NotFound, "artifact"),
         (wrong(&|args| args.digest = "0".repeat(64).parse().expect("one")), Kind::Invalid, "digest"),
         (wrong(&|args| args.nodepool = "../x".to_owned()), Kind::Invalid, "nodepool"),
-        (wrong(&|args| args.write.max_cost_usd = Some(0.2)), Kind::Invalid, "max_cost_usd"),
+        (wrong(&|args| args.write.max_cost_usd = Some(0.2)), Kind::OverBudget, "max_cost_usd"),
     ];
     for (index, (mut args, kind, field)) in cases.into_iter().enumerate() {
         args.write.idempotency_token = format!("refused-call-{index:06}");

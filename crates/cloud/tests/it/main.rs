@@ -8,6 +8,7 @@ mod catalog;
 mod crash;
 mod faults;
 mod full_store;
+mod fuzz;
 mod healing;
 mod host;
 mod kept_store;

@@ -89,10 +89,13 @@ async fn what_can_never_succeed_is_not_called_retryable() {
         args
     };
     let many = world.deploy_args("us-east", 9, "many");
-    for (args, field) in [(none, "replicas"), (dear, "max_cost_usd"), (many, "replicas")] {
+    for (args, kind, field) in
+        [(none, Kind::Invalid, "replicas"), (dear, Kind::OverBudget, "max_cost_usd"), (many, Kind::Invalid, "replicas")]
+    {
         match world.client.call::<DeployModel>(&args).await {
             Err(cloud::client::CallError::Refused { problem, .. }) => {
-                assert_eq!((problem.kind, problem.field.as_deref()), (Kind::Invalid, Some(field)), "{problem:?}");
+                assert!(!problem.kind.is_retryable(), "{problem:?}");
+                assert_eq!((problem.kind, problem.field.as_deref()), (kind, Some(field)), "{problem:?}");
             }
             other => panic!("it was to be refused: {other:?}"),
         }

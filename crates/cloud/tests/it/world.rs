@@ -1,5 +1,6 @@
 //! A local cloud that is served on a free port, with clients, in a folder of its own.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,7 +92,9 @@ impl World {
         let signer = signer();
         let router = cloud.router(ServerAccess::new(signer.verifier(), &url)).expect("a router");
         let shutdown = CancellationToken::new();
-        let (settings, stop) = (listener::Settings::new("test"), shutdown.clone());
+        // The server itself knows its names.
+        let settings = listener::Settings { hosts: listener::Hosts::Any, ..listener::Settings::new("test") };
+        let stop = shutdown.clone();
         telemetry::tasks::spawn("test_server", listener::serve(listener, settings, listener::Tower(router), stop));
         let runs = telemetry::tasks::spawn("test_cloud", cloud.clone().run(shutdown.clone()));
         let client = client(&url, &signer, "control", "operator");
@@ -172,7 +175,7 @@ pub fn write(token: &str) -> WriteArgs {
         dry_run: false,
         reason: None,
         max_cost_usd: None,
-        labels: [("deployment".to_owned(), "demo".to_owned())].into(),
+        labels: BTreeMap::from([("deployment".to_owned(), "demo".to_owned())]).into(),
     }
 }
 

@@ -98,7 +98,7 @@ fn write_args(order: &Order<'_>, action: &Action, tool: &str) -> WriteArgs {
         dry_run: false,
         reason: Some(action.why.clone()),
         max_cost_usd: None,
-        labels: labels(&order.deployment.name, uid, order.control_plane),
+        labels: labels(&order.deployment.name, uid, order.control_plane).into(),
     }
 }
 

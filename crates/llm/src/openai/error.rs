@@ -67,7 +67,9 @@ impl ErrorBody {
 impl From<Kind> for ErrorKind {
     fn from(kind: Kind) -> Self {
         match kind {
-            Kind::Invalid | Kind::Conflict | Kind::TooLarge | Kind::Unsupported => Self::InvalidRequestError,
+            Kind::Invalid | Kind::Conflict | Kind::TooLarge | Kind::Unsupported | Kind::OverBudget => {
+                Self::InvalidRequestError
+            }
             Kind::Unauthenticated => Self::AuthenticationError,
             Kind::Forbidden => Self::PermissionError,
             Kind::NotFound => Self::NotFoundError,
