@@ -261,3 +261,66 @@ fn hostile_forms_end_soon_and_are_faults_of_the_request() {
         assert!(took < PATIENCE, "{took:?} for {grammar:.70}");
     }
 }
+
+/// A schema of a few keywords, nested a few levels.
+fn any_schema() -> impl proptest::strategy::Strategy<Value = Value> {
+    use proptest::prelude::*;
+    let number = -20i32..20;
+    let leaf = prop_oneof![
+        Just(json!({})),
+        Just(json!({"type": "boolean"})),
+        Just(json!({"type": ["null", "string"], "maxLength": 3})),
+        (number.clone(), number.clone()).prop_map(|(a, b)| json!({"type": "integer", "minimum": a, "maximum": b})),
+        (number.clone(), 1..7i32)
+            .prop_map(|(a, m)| json!({"type": "integer", "exclusiveMinimum": a, "multipleOf": m, "maximum": 60})),
+        (number.clone(), number).prop_map(
+            |(a, b)| json!({"type": "number", "minimum": f64::from(a) / 4.0, "exclusiveMaximum": f64::from(b) / 3.0})
+        ),
+        (0..4usize, 0..4usize).prop_map(|(a, b)| json!({"type": "string", "minLength": a, "maxLength": b})),
+        "[a-c.*+?()|\\[\\]^$\\\\d{},0-3-]{0,8}"
+            .prop_map(|pattern| json!({"type": "string", "pattern": pattern, "maxLength": 6})),
+        "[a-zé\"\\\\/ \n]{0,4}".prop_map(|text| json!({"const": text})),
+        prop::collection::vec(-5..5i64, 0..3).prop_map(|values| json!({"enum": values})),
+    ];
+    leaf.prop_recursive(3, 24, 3, |inner| {
+        let list = prop::collection::vec(inner.clone(), 1..3);
+        prop_oneof![
+            list.clone().prop_map(|all| json!({"allOf": all})),
+            list.clone().prop_map(|any| json!({"anyOf": any})),
+            list.clone().prop_map(|one| json!({"oneOf": one})),
+            (list, any::<bool>()).prop_map(|(items, more)| json!({"type": "array", "prefixItems": items, "items": more, "minItems": 1, "maxItems": 3})),
+            (inner.clone(), 0..3usize).prop_map(|(items, least)| json!({"type": "array", "items": items, "minItems": least, "maxItems": 2})),
+            (inner.clone(), inner, any::<bool>(), any::<bool>()).prop_map(|(a, b, more, both)| {
+                let required = if both { json!(["a", "b"]) } else { json!(["b"]) };
+                json!({"type": "object", "properties": {"a": a, "b": b}, "required": required, "additionalProperties": more, "maxProperties": 3})
+            }),
+        ]
+    })
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 150, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn any_schema_is_followed_or_refused(schema in any_schema(), seed in 0..1_000u64) {
+        thread_local!(static BENCH: Bench = Bench::new());
+        let ended = BENCH.with(|bench| walk(bench, &Form::Schema(schema.clone()), seed, 200));
+        match ended {
+            Walk::Whole(text) => {
+                let value: Value = match serde_json::from_slice(&text) {
+                    Ok(value) => value,
+                    // A number without bounds may have any exponent: JSON says so, not every reader.
+                    Err(error) if error.to_string().contains("number out of range") => return Ok(()),
+                    Err(error) => {
+                        let text = String::from_utf8_lossy(&text);
+                        return Err(proptest::test_runner::TestCaseError::fail(format!("{error}: {text:?}")));
+                    }
+                };
+                let valid = jsonschema::validator_for(&schema).map(|validator| validator.is_valid(&value));
+                proptest::prop_assert!(valid.unwrap_or(true), "{value} for {schema}");
+            }
+            Walk::Cut => {}
+            Walk::Refused(problem) => proptest::prop_assert_eq!(problem.kind, domain::Kind::Invalid, "{}", problem.cause),
+        }
+    }
+}

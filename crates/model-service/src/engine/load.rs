@@ -14,6 +14,8 @@ pub struct Load {
     steps: AtomicU64,
     /// When the last of them ended, in milliseconds since `started`.
     last_step_ms: AtomicU64,
+    /// How many tokens the step computes that is being made.
+    step_tokens: AtomicU64,
     /// When work last arrived at an idle engine, in milliseconds since `started`.
     busy_since_ms: AtomicU64,
     kv_tokens: AtomicU64,
@@ -37,6 +39,19 @@ pub struct Progress {
     pub last_step_ms_ago: Option<u64>,
     /// How long the engine has made no step since it last ended one, or since work came to it when it was idle.
     pub silent_ms: u64,
+    /// How many tokens the step computes that is being made.
+    pub step_tokens: u64,
+}
+
+/// How long a step may take for each of its tokens, in milliseconds: a large model on one core is no dead one.
+const TOKEN_MS: u64 = 250;
+
+impl Progress {
+    /// Whether an engine that has work is stalled: it made no step for `limit_ms`, or for what its step may take.
+    pub const fn is_stalled(&self, limit_ms: u64) -> bool {
+        let step_ms = self.step_tokens.saturating_mul(TOKEN_MS);
+        self.silent_ms > if step_ms > limit_ms { step_ms } else { limit_ms }
+    }
 }
 
 /// The numbers at one moment.
@@ -61,6 +76,7 @@ impl Load {
             started,
             steps: AtomicU64::new(0),
             last_step_ms: AtomicU64::new(0),
+            step_tokens: AtomicU64::new(0),
             busy_since_ms: AtomicU64::new(0),
             kv_tokens: AtomicU64::new(0),
             prompt_tokens: AtomicU64::new(0),
@@ -69,8 +85,14 @@ impl Load {
         }
     }
 
+    /// Notes that a step of so many tokens begins.
+    pub fn step_begins(&self, tokens: u64) {
+        self.step_tokens.store(tokens, Ordering::Relaxed);
+    }
+
     /// Notes that the engine's thread has ended a step.
     pub fn step_ended(&self) {
+        self.step_tokens.store(0, Ordering::Relaxed);
         self.last_step_ms.store(self.now_ms(), Ordering::Relaxed);
         self.steps.fetch_add(1, Ordering::Release);
     }
@@ -90,6 +112,7 @@ impl Load {
             steps,
             last_step_ms_ago: (steps > 0).then(|| now_ms.saturating_sub(last_step_ms)),
             silent_ms: now_ms.saturating_sub(since_ms),
+            step_tokens: self.step_tokens.load(Ordering::Relaxed),
         }
     }
 
@@ -148,5 +171,15 @@ mod tests {
         let stepped = load.progress();
         assert_eq!(stepped.steps, 1);
         assert!(stepped.last_step_ms_ago.is_some_and(|ms| ms < 60_000));
+    }
+
+    #[test]
+    fn a_long_step_of_a_slow_model_is_no_stall() {
+        let silent =
+            |silent_ms, step_tokens| Progress { steps: 9, last_step_ms_ago: Some(silent_ms), silent_ms, step_tokens };
+        assert!(!silent(9_000, 0).is_stalled(10_000));
+        assert!(silent(11_000, 4).is_stalled(10_000));
+        assert!(!silent(60_000, 512).is_stalled(10_000));
+        assert!(silent(130_000, 512).is_stalled(10_000));
     }
 }

@@ -126,11 +126,11 @@ impl Engine {
         &self.gate
     }
 
-    /// How far the thread has come, and whether it is stalled: it has work, and made no step for `limit_ms`.
+    /// How far the thread has come, and whether it is stalled: it has work, and no step ends.
     pub fn progress(&self, limit_ms: u64) -> (Progress, bool) {
         let progress = self.load.progress();
         let in_hand = self.gate.in_hand();
-        (progress, in_hand.running + in_hand.waiting > 0 && progress.silent_ms > limit_ms)
+        (progress, in_hand.running + in_hand.waiting > 0 && progress.is_stalled(limit_ms))
     }
 
     /// What share of the cache running sequences use, 0 to 1.

@@ -20,6 +20,40 @@ pub struct Chunk {
     pub tokens: usize,
 }
 
+/// How long a step may take before the next ones are made shorter, in microseconds.
+const LONG_STEP_US: u64 = 2_000_000;
+/// The fewest tokens that steps are shortened to.
+const FEWEST: usize = 16;
+
+/// How many tokens steps may have: as many as the batch holds, and fewer on a model so slow that answers would stand
+/// still behind a prompt.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    most: usize,
+    budget: usize,
+}
+
+impl Pace {
+    /// Steps of up to `most` tokens.
+    pub const fn new(most: usize) -> Self {
+        Self { most, budget: most }
+    }
+
+    /// The budget of the next step, of which `sequences` need a token each.
+    pub fn budget(&self, sequences: usize) -> usize {
+        self.budget.max(sequences).min(self.most)
+    }
+
+    /// Counts a step of `tokens` tokens that took `us`.
+    pub fn count(&mut self, tokens: usize, us: u64) {
+        if us > LONG_STEP_US && tokens > FEWEST {
+            self.budget = (tokens / 2).max(FEWEST);
+        } else if tokens >= self.budget && us < LONG_STEP_US / 4 {
+            self.budget = (self.budget * 2).min(self.most);
+        }
+    }
+}
+
 /// Divides `budget` tokens: first one token to each sequence that needs only one, so that no answer waits for another's
 /// prompt; then the rest to prompts, in order of arrival. The parts come in the order of slots, because llama.cpp
 /// computes sequences together only when their numbers follow each other.
@@ -58,6 +92,24 @@ mod tests {
             chunks,
             [Chunk { slot: 0, tokens: 211 }, Chunk { slot: 1, tokens: 1 }, Chunk { slot: 2, tokens: 300 }]
         );
+    }
+
+    #[test]
+    fn steps_of_a_slow_model_become_short_and_long_again() {
+        let mut pace = Pace::new(512);
+        for _ in 0..20 {
+            let tokens = pace.budget(4);
+            pace.count(tokens, tokens as u64 * 100_000);
+        }
+        assert_eq!(pace.budget(4), 16, "ten tokens a second");
+        assert_eq!(pace.budget(64), 64, "each sequence gets its token");
+        pace.count(3, 1_000);
+        assert_eq!(pace.budget(4), 16, "a short step says nothing of long ones");
+        for _ in 0..20 {
+            let tokens = pace.budget(4);
+            pace.count(tokens, tokens as u64 * 500);
+        }
+        assert_eq!(pace.budget(4), 512);
     }
 
     proptest! {

@@ -20,7 +20,7 @@ use super::request::{Generation, Job};
 use super::sampling::Drawn;
 use super::share::{Due, Share};
 use super::slot::{Progress, Slot};
-use super::step::{self, Chunk, Pending};
+use super::step::{self, Chunk, Pace, Pending};
 use super::watch::Watch;
 use super::{Settings, logprobs, meter};
 
@@ -40,6 +40,7 @@ pub struct Worker<'m> {
     arrivals: u64,
     share: Share,
     watch: Watch,
+    pace: Pace,
     /// What forms cost in this step, in microseconds.
     forms_us: u64,
 }
@@ -86,6 +87,7 @@ impl<'m> Worker<'m> {
             arrivals: 0,
             share,
             watch,
+            pace: Pace::new(step as usize),
             forms_us: 0,
         })
     }
@@ -171,11 +173,14 @@ impl<'m> Worker<'m> {
             load.count_step(0, 0, 0);
             return;
         }
+        let tokens: usize = chunks.iter().map(|chunk| chunk.tokens).sum();
+        load.step_begins(tokens as u64);
         let outputs = self.fill(&chunks);
         if let Err(error) = self.context.decode(&mut self.batch) {
             self.fail_all(&error.to_string());
             return;
         }
+        self.pace.count(tokens, micros(started));
         let mut prompt_tokens = 0;
         for chunk in &chunks {
             if let Some(slot) = self.slots.get_mut(chunk.slot) {
@@ -205,7 +210,7 @@ impl<'m> Worker<'m> {
             let out = self.share.sit_out(&due, others);
             pending.retain(|pending| !out.contains(&pending.slot));
         }
-        step::plan(&pending, self.context.n_batch() as usize)
+        step::plan(&pending, self.pace.budget(pending.len()))
     }
 
     /// Writes the chunks into the batch.
