@@ -350,3 +350,30 @@ impl Replica {
 fn millis(elapsed: Duration) -> u64 {
     u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_replica_is_shown_its_own_credential_which_nothing_prints() {
+        let route = ReplicaRoute {
+            id: "i-1".to_owned(),
+            deployment: "demo-production".parse().expect("a name"),
+            site: "local/us-east".parse().expect("a site"),
+            location: None,
+            url: "http://127.0.0.1:9000".to_owned(),
+            credential: Some(domain::Secret::new("swordfish".to_owned())),
+            draining: false,
+            price_per_hour: domain::Money::ZERO,
+        };
+        let replica = Replica::new(&route, &GatewayConfig::default(), Counter::noop()).expect("a replica");
+        let mut headers = HeaderMap::new();
+        // Whatever came with the client's request does not go on.
+        headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer sk-of-the-client"));
+        replica.address(&mut headers);
+        assert_eq!(headers[header::AUTHORIZATION], "Bearer swordfish");
+        assert_eq!(headers[header::HOST], "127.0.0.1:9000");
+        assert!(!format!("{replica:?} {headers:?} {route:?}").contains("swordfish"));
+    }
+}

@@ -81,7 +81,7 @@ impl LocalCloud {
                     tracing::warn!(instance = %slot.instance, region = %pool.region, reason, "instance killed");
                     self.world.kill(&slot.instance, reason);
                 }
-                Step::Renew { failed } => *next_slot = self.renew(slot, failed, now),
+                Step::Renew { failed } => *next_slot = self.renew(pool, slot, failed, now),
                 Step::Remove => {
                     removed.insert(slot.instance.clone());
                 }
@@ -160,17 +160,19 @@ impl LocalCloud {
     }
 
     /// The slot with another instance.
-    fn renew(&self, slot: &Slot, failed: bool, now: Timestamp) -> Slot {
+    fn renew(&self, pool: &Pool, slot: &Slot, failed: bool, now: Timestamp) -> Slot {
         let failures = if failed { slot.failures.saturating_add(1) } else { 0 };
         let left = slot.leaving.as_ref().map(|leaving| leaving.reason.clone());
-        let last_end = left.or_else(|| self.end_of(&slot.instance));
+        let last_end = left.or_else(|| self.end_of(pool, &slot.instance));
         tracing::warn!(instance = %slot.instance, reason = last_end.as_deref(), failures, "instance replaced");
         Slot { restarts: slot.restarts.saturating_add(1), failures, last_end, ..Slot::new(self.new_id(), now) }
     }
 
-    fn end_of(&self, instance: &str) -> Option<String> {
+    fn end_of(&self, pool: &Pool, instance: &str) -> Option<String> {
         let how = self.world.end(instance)?;
         let last = last_line(&process::folder(&self.config.root, instance).join("log"));
+        // The process knows its model file by another name.
+        let last = last.map(|line| line.replace(process::MODEL, &pool.artifact.to_string_lossy()));
         Some(last.map_or_else(|| how.clone(), |line| format!("{how}; its log ends: {line}")))
     }
 

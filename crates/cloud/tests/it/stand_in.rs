@@ -42,7 +42,7 @@ fn serve() {
     let model = std::fs::read_to_string(argument("--model")).expect("the model");
     match model.as_str() {
         CRASHES => {
-            eprintln!("the model is broken");
+            eprintln!("the model is broken: {}", argument("--model"));
             std::process::exit(3);
         }
         HANGS => nix::unistd::pause(),

@@ -70,7 +70,7 @@ async fn a_file_that_no_engine_can_load_ends_in_failed_with_the_cause() {
     let failed = ended(&world, &id).await;
     assert_eq!(failed.operation.state, OperationState::Failed);
     let problem = failed.problem.expect("a problem");
-    assert!(problem.cause.contains("the model is broken"), "{problem:?}");
+    assert!(problem.cause.contains(&format!("the model is broken: {}", args.artifact)), "{problem:?}");
     assert!(problem.next_step.is_some() && !problem.kind.is_retryable(), "{problem:?}");
     assert_eq!(report(&world, &id).await.operation.state, OperationState::Failed, "and stays so");
     // The same token tries again, and the file may be another's by then.

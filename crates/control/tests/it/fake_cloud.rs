@@ -43,6 +43,8 @@ pub struct State {
     pub writes: u32,
     /// What instances were asked for.
     pub asked: Vec<Resources>,
+    /// Digests of what instances are shown, as they were told with each pool.
+    pub caller_digests: Vec<Vec<domain::Digest>>,
     tokens: BTreeMap<String, (String, Nodepool)>,
     made: i64,
 }
@@ -282,6 +284,7 @@ impl CloudPort for FakeCloud {
     async fn deploy_model(&self, args: DeployModelArgs) -> Result<(), WriteError> {
         self.write(|state| {
             let text = serde_json::to_string(&args).expect("arguments serialise");
+            state.caller_digests.push(args.caller_digests.clone());
             state.once(&args.write.idempotency_token, text, |state| state.deploy(&args))
         })
         .await

@@ -41,6 +41,23 @@ async fn a_deployment_spreads_and_is_routed() {
 }
 
 #[tokio::test]
+async fn clouds_learn_the_digest_of_what_gateways_show_to_replicas_and_nobody_sees_it() {
+    let house = settled(3).await;
+    let snapshot = house.snapshot().await.expect("there is one");
+    let shown = snapshot.models["demo"].replicas.iter().map(|replica| replica.credential.clone().expect("one"));
+    let shown: Vec<domain::Secret> = shown.collect();
+    assert!(shown.iter().all(|credential| credential == &shown[0] && credential.reveal().len() == 64));
+    let digest = domain::Digest::from_sha256(&<sha2::Sha256 as sha2::Digest>::digest(shown[0].reveal()).into());
+    house.cloud.with(|state| {
+        assert!(!state.caller_digests.is_empty());
+        assert!(state.caller_digests.iter().all(|digests| digests == std::slice::from_ref(&digest)));
+    });
+    assert!(!format!("{snapshot:?}").contains(shown[0].reveal()), "it is not printed");
+    let view = house.done("GET", "/v1/deployments/demo-production", None).await.to_string();
+    assert!(!view.contains(shown[0].reveal()), "nor told");
+}
+
+#[tokio::test]
 async fn a_settled_world_is_left_alone() {
     let mut house = settled(4).await;
     let (writes, snapshot) = (house.cloud.with(|state| state.writes), house.snapshot().await);

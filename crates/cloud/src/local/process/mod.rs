@@ -121,7 +121,7 @@ impl Launch<'_> {
 }
 
 /// The model file as the process sees it.
-const MODEL: &str = "/proc/self/fd/0";
+pub(super) const MODEL: &str = "/proc/self/fd/0";
 /// All that every instance finds in its environment. What else it needs, the configuration names.
 const ENVIRONMENT: [(&str, &str); 2] = [("PATH", "/usr/local/bin:/usr/bin:/bin"), ("LANG", "C.UTF-8")];
 
