@@ -108,6 +108,32 @@ def test_a_new_key_works_and_a_deleted_one_does_not(plane: Plane) -> None:
     assert made["secret"] not in keys, "a key is shown once"
 
 
+def test_no_project_learns_what_another_has_sent(plane: Plane) -> None:
+    projects = {"first": "tenant-a", "mate": "tenant-a", "other": "tenant-b"}
+    keys = {name: plane.json("key", "create", "--name", name, "--project", projects[name])["secret"] for name in projects}
+    messages = [{"role": "system", "content": "Tell me about the Heron. " * 8}, {"role": "user", "content": "Who is it?"}]
+
+    def cached(name: str) -> int:
+        with openai.OpenAI(base_url=f"{plane.gateway}/v1", api_key=keys[name], max_retries=0) as client:
+            answer = client.chat.completions.create(model="demo", messages=messages, max_tokens=2)
+            details = answer.usage.prompt_tokens_details if answer.usage else None
+            return (details.cached_tokens or 0) if details else 0
+
+    def let_in(name: str) -> bool:
+        with openai.OpenAI(base_url=f"{plane.gateway}/v1", api_key=keys[name], max_retries=0) as client:
+            try:
+                return bool(client.models.list().data)
+            except openai.AuthenticationError:
+                return False
+
+    for name in projects:
+        wait_for("the new key works", lambda name=name: let_in(name), seconds=30)
+    assert cached("first") == 0, "nobody of the project has asked yet"
+    wait_for("its own beginning is found again", lambda: cached("first") > 0)
+    wait_for("and by another key of the project", lambda: cached("mate") > 0)
+    assert cached("other") == 0, "another project finds nothing of it"
+
+
 def test_what_is_there_for_people(plane: Plane, tmp_path: Path) -> None:
     assert "Examples:" in plane.mcp("--help")
     assert "mcp" in plane.mcp("completions", "bash")

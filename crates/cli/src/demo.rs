@@ -105,7 +105,7 @@ async fn user_key(context: &Context, rest: &Rest) -> Result<(String, bool), Prob
     if let Some(key) = secret_file::read(&context.data_dir.user_key())? {
         return Ok((key, false));
     }
-    let request = CreateKey { name: "user".to_owned(), models: Vec::new(), expires_in_seconds: None };
+    let request = CreateKey { name: "user".to_owned(), models: Vec::new(), project: None, expires_in_seconds: None };
     let created: KeyCreated = rest.post("/v1/keys", &request).await?;
     secret_file::write(&context.data_dir.user_key(), &created.secret)?;
     Ok((created.secret, true))
@@ -130,6 +130,7 @@ async fn deploy_demo(context: &Context, rest: &Rest) -> Result<(), Problem> {
         sites: Vec::new(),
         countries: Vec::new(),
         max_price_per_hour_usd: None,
+        shared_prefix_cache: false,
         labels: std::collections::BTreeMap::new(),
     };
     existing_is_fine(rest.post::<domain::Environment>("/v1/environments", &environment).await)?;

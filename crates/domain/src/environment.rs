@@ -43,6 +43,10 @@ pub struct Environment {
     /// Most dollars an hour that one replica may cost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_price_per_hour: Option<Money>,
+    /// Whether projects share prompt prefixes that replicas have computed. Sharing saves time where many projects send
+    /// the same beginning, and lets one tell by the time of an answer what another has sent.
+    #[serde(default)]
+    pub shared_prefix_cache: bool,
     /// Free labels.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,

@@ -29,5 +29,5 @@ pub use place::{CloudSite, GeoPoint, SiteRef};
 pub use problem::{Kind, Problem};
 pub use replica::{Replica, ReplicaPhase};
 pub use resources::Resources;
-pub use routing::{GatewayStatus, KeyGrant, ModelDemand, ModelRoute, ReplicaRoute, RoutingSnapshot};
+pub use routing::{DeadlyRequest, GatewayStatus, KeyGrant, ModelDemand, ModelRoute, ReplicaRoute, RoutingSnapshot};
 pub use secret::Secret;

@@ -46,6 +46,9 @@ pub struct ModelRoute {
     /// tells what is asked of the model, and how long to wait when none is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub starts_in_seconds: Option<u32>,
+    /// Whether projects share prompt prefixes that its replicas have computed: every environment that they run in says so.
+    #[serde(default)]
+    pub shared_prefix_cache: bool,
 }
 
 /// One replica that requests can go to.
@@ -81,6 +84,9 @@ pub struct KeyGrant {
     /// Models it may call; empty means all.
     #[serde(default)]
     pub models: Vec<String>,
+    /// Keys of one project share prompt prefixes that replicas have computed; a key without one shares with no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<Name>,
     /// After this instant it no longer works.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
@@ -104,6 +110,24 @@ pub struct GatewayStatus {
     /// What is asked of each model whose replicas follow the load, by `name:version`.
     #[serde(default)]
     pub demand: BTreeMap<String, ModelDemand>,
+    /// The latest requests of which replicas died, the last one last.
+    #[serde(default)]
+    pub deadly: Vec<DeadlyRequest>,
+}
+
+/// A request that a gateway refuses because replicas died while they had it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DeadlyRequest {
+    /// Counts such requests since the gateway was started, from 1 on.
+    pub number: u64,
+    /// The model that was asked.
+    pub model: ModelRef,
+    /// What tells the request from others: a hash, in hexadecimal digits.
+    pub fingerprint: String,
+    /// The replicas that died.
+    pub replicas: Vec<String>,
+    /// When it was found to be to blame.
+    pub at: Timestamp,
 }
 
 /// What one gateway counted of one model. Counts only grow while the gateway runs and the model is in its snapshot; a

@@ -33,6 +33,7 @@ pub(crate) async fn run(shared: Arc<Shared>, store: SharedStore, stop: Cancellat
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
+        shared.watch.forget_old();
         let table = shared.table.load_full();
         let mut status = GatewayStatus {
             gateway: shared.config.id.clone(),
@@ -41,6 +42,7 @@ pub(crate) async fn run(shared: Arc<Shared>, store: SharedStore, stop: Cancellat
             at: told.as_ref().map_or_else(Default::default, |told| told.at),
             started_at: shared.started_at,
             demand: table.demand(),
+            deadly: shared.watch.told(),
         };
         if table.version == 0 || !is_news(told.as_ref(), &status, &table, told_at.elapsed()) {
             continue;
@@ -64,6 +66,7 @@ fn is_news(told: Option<&GatewayStatus>, status: &GatewayStatus, table: &Table, 
         model.seats.iter().all(|seat| seat.draining) && asked(status) != asked(told)
     });
     told.snapshot_version != status.snapshot_version
+        || told.deadly != status.deadly
         || told.draining != status.draining
         || (told.demand != status.demand && (age >= DEMAND_RENEW || asks_for_first))
 }

@@ -52,10 +52,9 @@ pub(crate) fn health(shared: &Shared, headers: &HeaderMap) -> Response<Body> {
     let has_snapshot = table.version > 0;
     let status = if has_snapshot { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let now = shared.clock.now();
-    let age_micros = now.micros_since(table.made_at);
     let mut body = json!({
         "status": if has_snapshot { "ok" } else { "no_snapshot" },
-        "snapshot_age_seconds": has_snapshot.then_some(age_micros / 1_000_000),
+        "snapshot_age_seconds": has_snapshot.then_some(table.taken_over.elapsed().as_secs()),
     });
     if identify(&table, headers, now).is_ok() {
         let replicas = table.replicas();

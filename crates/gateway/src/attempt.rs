@@ -5,23 +5,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Method, Request, Response, StatusCode, header, response};
+use http::{HeaderMap, Method, Request, Response, header, response};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use tokio::time::timeout;
 
 use crate::choose::Chosen;
 use crate::config::GatewayConfig;
 use crate::endpoint::Endpoint;
+use crate::failure::{Failure, Fault, Meaning, fault, meaning};
 use crate::in_flight::InFlight;
-use crate::meter::RetryReason;
 use crate::pool::{Connection, UpstreamError};
 use crate::prompt::PromptOutline;
+use crate::pulse::{Pulse, Silence};
 use crate::read::Pieces;
 use crate::relay::{Event, Relay, Usage};
 use crate::replica::Replica;
 use crate::table::Model;
+
+/// Most bytes of a stream that are held back while it has no content.
+const HELD_MAX_BYTES: usize = 1 << 20;
 
 /// A request as replicas get it.
 #[derive(Debug)]
@@ -44,97 +47,97 @@ pub(crate) enum Reply {
     Stream { head: response::Parts, held: Bytes, relay: Box<Relay> },
 }
 
-/// Why an attempt gave no answer. Another replica may do better.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Failure {
-    /// It has no room: not a fault.
-    Busy { status: StatusCode, retry_after_seconds: Option<u64> },
-    /// Nothing listens there.
-    Refused,
-    /// The connection broke, or could not be made.
-    Lost(&'static str),
-    /// It answered with a fault of its own.
-    Status(StatusCode),
-    /// It took too long, or was found to be down meanwhile.
-    Stalled(&'static str),
-    /// The gateway itself could not open a connection: says nothing of the replica.
-    Exhausted,
-}
-
-impl Failure {
-    pub(crate) fn reason(&self) -> RetryReason {
-        match self {
-            Self::Busy { .. } => RetryReason::Busy,
-            Self::Refused => RetryReason::Refused,
-            Self::Lost(_) => RetryReason::Lost,
-            Self::Status(_) => RetryReason::Status,
-            Self::Stalled(_) => RetryReason::Stalled,
-            Self::Exhausted => RetryReason::Exhausted,
-        }
-    }
-}
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Busy { status, .. } => write!(f, "the replica is busy ({})", status.as_u16()),
-            Self::Refused => f.write_str("the replica refused the connection"),
-            Self::Lost(what) | Self::Stalled(what) => f.write_str(what),
-            Self::Exhausted => f.write_str("the gateway could not open a connection"),
-            Self::Status(status) => write!(f, "the replica answered {}", status.as_u16()),
-        }
-    }
-}
-
 /// Asks the replica that was chosen. Dropping the future cancels the work there.
 pub(crate) async fn ask(
     model: &Arc<Model>,
     chosen: &Chosen,
     call: &Outgoing,
     config: &GatewayConfig,
+    pulse: &Pulse,
 ) -> Result<Reply, Failure> {
     let replica = &chosen.seat(model).replica;
-    let mut on = InFlight::begin(model, chosen, &call.prompt);
+    let on = InFlight::begin(model, chosen, &call.prompt);
     let asked = async {
+        // One time for both: the head of the answer, and its first content.
         let first_content = Duration::from_millis(config.first_content_ms);
-        let slow = |_| Failure::Stalled("the replica gave no answer in time");
-        let (connection, response) = timeout(first_content, send(replica, call)).await.map_err(slow)??;
-        judge(response.status(), response.headers())?;
-        let is_stream = call.stream && is_event_stream(response.headers()) && response.status().is_success();
-        let (head, body) = response.into_parts();
-        if is_stream {
-            let relay = Box::new(Relay::new(body, connection, on, call.strip_usage));
-            return timeout(first_content, open(head, relay)).await.map_err(slow)?;
+        let begun = pulse.within(first_content, begin(replica, call, on)).await;
+        match begun.map_err(|Silence| Failure::Slow)?? {
+            Begun::Stream(head, held, relay) => Ok(Reply::Stream { head, held, relay }),
+            Begun::Whole(connection, response, on) => finish(connection, response, on, config, pulse).await,
         }
-        let body = collect(body, config.answer_bytes_max).await?;
-        replica.pool.give_back(connection);
-        let usage = head.status.is_success().then(|| usage_of(&body)).flatten();
-        if head.status.is_success() {
-            on.answered(usage);
-        } else {
-            on.turned_down();
-        }
-        Ok(Reply::Whole { head, body, usage })
     };
     tokio::select! {
         biased;
         reply = asked => reply,
-        () = replica.given_up() => Err(Failure::Stalled("the replica went down")),
+        () = replica.given_up() => Err(Failure::Died { why: "the replica went down", is_proven: true }),
     }
+}
+
+/// An answer that has begun.
+enum Begun {
+    Whole(Connection, Response<Incoming>, InFlight),
+    Stream(response::Parts, Bytes, Box<Relay>),
+}
+
+/// Sends the request, and reads the answer's head and, of a stream, all up to its first content.
+async fn begin(replica: &Replica, call: &Outgoing, on: InFlight) -> Result<Begun, Failure> {
+    let (connection, response) = send(replica, call).await?;
+    match meaning(response.status()) {
+        Meaning::Answer => {}
+        Meaning::Busy => {
+            let seconds = response.headers().get(header::RETRY_AFTER);
+            let retry_after_seconds = seconds.and_then(|value| value.to_str().ok()?.parse().ok());
+            return Err(Failure::Busy { status: response.status(), retry_after_seconds });
+        }
+        Meaning::Fault => return Err(Failure::Faulty(Box::new(fault(response).await))),
+        Meaning::Unwelcome => return Err(Failure::Unwelcome(response.status())),
+    }
+    if call.stream && is_event_stream(response.headers()) && response.status().is_success() {
+        let (head, body) = response.into_parts();
+        let relay = Box::new(Relay::new(body, connection, on, call.strip_usage));
+        let (held, relay) = open(relay).await?;
+        return Ok(Begun::Stream(head, held, relay));
+    }
+    Ok(Begun::Whole(connection, response, on))
+}
+
+/// Reads an answer that is no stream to its end.
+async fn finish(
+    connection: Connection,
+    response: Response<Incoming>,
+    mut on: InFlight,
+    config: &GatewayConfig,
+    pulse: &Pulse,
+) -> Result<Reply, Failure> {
+    let (head, body) = response.into_parts();
+    // Some send the head at once and the answer when all of it is computed.
+    let idle = Duration::from_millis(config.stream_idle_ms.max(config.first_content_ms));
+    let body = collect(body, config.answer_bytes_max, idle, pulse).await?;
+    on.replica.pool.give_back(connection);
+    let usage = head.status.is_success().then(|| usage_of(&body)).flatten();
+    // An answer that the request is at fault says nothing of how fast or how well the replica is.
+    if head.status.is_success() {
+        on.answered(usage);
+    }
+    Ok(Reply::Whole { head, body, usage })
 }
 
 /// Sends the request and waits for the head of the answer. An idle connection may have been closed by the replica just
 /// now, which is not its fault: the request goes out again on a new one.
 async fn send(replica: &Replica, call: &Outgoing) -> Result<(Connection, Response<Incoming>), Failure> {
-    let mut connection = replica.pool.connection(false).await.map_err(failure)?;
+    let mut connection = replica.pool.connection(false).await.map_err(Failure::from)?;
     match connection.send(request(replica, call)).await {
         Ok(response) => Ok((connection, response)),
         Err(UpstreamError::Lost) if connection.reused => {
-            let mut connection = replica.pool.connection(true).await.map_err(failure)?;
-            let response = connection.send(request(replica, call)).await.map_err(failure)?;
+            let mut connection = replica.pool.connection(true).await.map_err(|error| match error {
+                // It had the request, and now nothing listens any more.
+                UpstreamError::Refused => Failure::Died { why: "the replica went down", is_proven: true },
+                error => Failure::from(error),
+            })?;
+            let response = connection.send(request(replica, call)).await.map_err(Failure::from)?;
             Ok((connection, response))
         }
-        Err(error) => Err(failure(error)),
+        Err(error) => Err(Failure::from(error)),
     }
 }
 
@@ -147,62 +150,40 @@ fn request(replica: &Replica, call: &Outgoing) -> Request<Full<Bytes>> {
     request
 }
 
-fn failure(error: UpstreamError) -> Failure {
-    match error {
-        UpstreamError::Refused => Failure::Refused,
-        UpstreamError::ConnectTimeout => Failure::Lost("the replica could not be connected to in time"),
-        UpstreamError::Unreachable => Failure::Lost("the replica could not be connected to"),
-        UpstreamError::Exhausted => Failure::Exhausted,
-        UpstreamError::Lost => Failure::Lost("the connection to the replica was lost"),
-    }
-}
-
-/// What a status means: 429 and 503 say "no room here", other faults of the server say "broken here".
-fn judge(status: StatusCode, headers: &HeaderMap) -> Result<(), Failure> {
-    match status {
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-            let seconds = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-            Err(Failure::Busy { status, retry_after_seconds: seconds })
-        }
-        // The client was let in by the gateway: what the replica refuses is the gateway's own credential.
-        StatusCode::UNAUTHORIZED => Err(Failure::Status(status)),
-        // What is not implemented here is not implemented on its twin either.
-        StatusCode::NOT_IMPLEMENTED => Ok(()),
-        status if status.is_server_error() => Err(Failure::Status(status)),
-        _ => Ok(()),
-    }
-}
-
 fn is_event_stream(headers: &HeaderMap) -> bool {
     headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"))
 }
 
 /// Reads a stream up to its first content, so that until then another replica can take over unseen.
-async fn open(head: response::Parts, mut relay: Box<Relay>) -> Result<Reply, Failure> {
+async fn open(mut relay: Box<Relay>) -> Result<(Bytes, Box<Relay>), Failure> {
     let mut held = BytesMut::new();
     loop {
         match poll_fn(|cx| relay.poll_next(cx)).await {
             Event::Frames(frames) => held.extend_from_slice(&frames),
-            Event::End => return Ok(Reply::Stream { head, held: held.freeze(), relay }),
-            Event::Broken(why) => return Err(Failure::Lost(why)),
+            Event::End => return Ok((held.freeze(), relay)),
+            Event::Lost(why) => return Err(Failure::Died { why, is_proven: false }),
+            Event::Nonsense(why) => return Err(Failure::Faulty(Box::new(Fault::of(why)))),
         }
         if relay.has_error() {
-            return Err(Failure::Lost("the replica reported an error"));
+            return Err(Failure::Faulty(Box::new(Fault::in_stream(&held))));
         }
         if relay.has_content() {
             relay.began();
-            return Ok(Reply::Stream { head, held: held.freeze(), relay });
+            return Ok((held.freeze(), relay));
+        }
+        if held.len() > HELD_MAX_BYTES {
+            return Err(Failure::Faulty(Box::new(Fault::of("the replica sent much and no content"))));
         }
     }
 }
 
-async fn collect(mut body: Incoming, limit_bytes: usize) -> Result<Bytes, Failure> {
-    let lost = |_| Failure::Lost("the connection to the replica was lost");
+async fn collect(mut body: Incoming, limit_bytes: usize, idle: Duration, pulse: &Pulse) -> Result<Bytes, Failure> {
+    let lost = |_| Failure::Died { why: "the connection to the replica was lost", is_proven: false };
     let mut pieces = Pieces::default();
-    while let Some(frame) = body.frame().await {
+    while let Some(frame) = pulse.within(idle, body.frame()).await.map_err(|Silence| Failure::Slow)? {
         let Ok(data) = frame.map_err(lost)?.into_data() else { continue };
         if pieces.len() + data.len() > limit_bytes {
-            return Err(Failure::Lost("the replica's answer was too large"));
+            return Err(Failure::Faulty(Box::new(Fault::of("the replica's answer was too large"))));
         }
         pieces.add(data, usize::try_from(body.size_hint().lower()).unwrap_or(0).min(limit_bytes));
     }

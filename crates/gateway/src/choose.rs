@@ -88,6 +88,7 @@ mod tests {
     use crate::meter::GatewayMeter;
     use crate::relay::Usage;
     use crate::request::outline;
+    use crate::salt::Salt;
     use crate::shared::Chance;
     use crate::table::Table;
     use crate::window::Fitted;
@@ -109,6 +110,7 @@ mod tests {
             context_tokens: 4_096,
             created_at: domain::Timestamp(0),
             starts_in_seconds: None,
+            shared_prefix_cache: false,
             replicas: replicas.collect(),
         };
         let snapshot = domain::RoutingSnapshot {
@@ -129,6 +131,8 @@ mod tests {
             table: arc_swap::ArcSwap::default(),
             admission: Arc::new(Admission::new(&config, meter.in_flight.clone())),
             meter,
+            watch: crate::watch::Watch::default(),
+            pulse: crate::pulse::Pulse::default(),
             page: None,
             stop: tokio_util::sync::CancellationToken::new(),
             config,
@@ -138,7 +142,7 @@ mod tests {
     fn prompt(model: &Model, body: &str) -> PromptOutline {
         let body = Bytes::copy_from_slice(body.as_bytes());
         let outline = outline(&body).expect("a request");
-        PromptOutline::of(model, Endpoint::Chat, &outline, &body, &Fitted::default())
+        PromptOutline::of(model, Endpoint::Chat, &outline, &body, &Fitted::default(), &Salt::default())
     }
 
     fn chat(name: &str, bytes: usize) -> String {

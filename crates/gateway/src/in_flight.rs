@@ -17,6 +17,8 @@ pub(crate) struct InFlight {
     pub(crate) replica: Arc<Replica>,
     model: Arc<Model>,
     sent: Sent,
+    /// Tokens of its prompt, counted or estimated.
+    pub(crate) prompt_tokens: u64,
     /// Bytes of its prompt, and leading tokens of it that the replica was believed to hold.
     prompt_bytes: f64,
     held_tokens: u64,
@@ -34,6 +36,7 @@ impl InFlight {
             replica,
             model: Arc::clone(model),
             sent,
+            prompt_tokens: u64::from(prompt.tokens),
             prompt_bytes: outline.bytes as f64,
             held_tokens: u64::from(chosen.offer.outlook.cached_tokens),
         }
@@ -62,11 +65,6 @@ impl InFlight {
             ledger.answered(sent, &said, &mut fleet, now);
         });
         self.model.meter.prefix(self.held_tokens, usage.and_then(|usage| usage.cached_tokens()));
-    }
-
-    /// The replica answered that the request is at fault, which says nothing of how fast it is.
-    pub(crate) fn turned_down(&self) {
-        self.replica.succeeded();
     }
 }
 

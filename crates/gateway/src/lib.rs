@@ -13,12 +13,14 @@ mod answers;
 mod attempt;
 mod authenticate;
 mod body;
+mod case;
 mod choose;
 mod config;
 mod cors;
 mod demand;
 mod endpoint;
 mod failover;
+mod failure;
 mod headers;
 mod in_flight;
 mod meter;
@@ -26,20 +28,24 @@ mod pipeline;
 mod pool;
 mod probe;
 mod prompt;
+mod pulse;
 mod read;
 mod refusal;
 mod relay;
 mod replica;
 mod request;
 mod respond;
+mod salt;
 mod server;
 mod settle;
 mod shared;
 mod snapshot;
 mod stream;
+mod suspects;
 mod table;
 mod takeover;
 mod text;
+mod watch;
 mod window;
 
 use std::io;
@@ -56,7 +62,9 @@ pub use config::GatewayConfig;
 
 use crate::admit::Admission;
 use crate::meter::GatewayMeter;
+use crate::pulse::Pulse;
 use crate::shared::{Chance, Shared};
+use crate::watch::Watch;
 
 /// Renders `/metrics`.
 pub type MetricsPage = Arc<dyn Fn() -> String + Send + Sync>;
@@ -88,6 +96,8 @@ impl Gateway {
             table: ArcSwap::default(),
             admission,
             meter,
+            watch: Watch::default(),
+            pulse: Pulse::default(),
             page: None,
             stop: CancellationToken::new(),
             config,
@@ -113,6 +123,8 @@ impl Gateway {
             takeover::take_over(&shared, &snapshot);
         }
         let stop = shared.stop.clone();
+        let beating = Arc::clone(&shared);
+        tasks::spawn("gateway pulse", async move { beating.pulse.run(&beating.stop).await });
         if let Some(store) = store {
             let follow = snapshot::follow(Arc::clone(&shared), Arc::clone(&store), stop.clone());
             tasks::essential("gateway snapshot", &stop, follow);

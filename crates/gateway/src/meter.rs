@@ -6,6 +6,7 @@ use planning::balance::ForecastWeights;
 use telemetry::metric;
 
 use crate::choose::Chosen;
+use crate::relay::Usage;
 
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +58,22 @@ impl RetryReason {
     ];
 }
 
+/// What is done about a request of which replicas die.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DeadlyAction {
+    /// A replica died while it ran there.
+    Suspected,
+    /// Replicas died of it: it is refused from now on.
+    Blamed,
+    /// It came again, and was refused.
+    Refused,
+}
+
+impl DeadlyAction {
+    const ALL: [(Self, &'static str); 3] =
+        [(Self::Suspected, "suspected"), (Self::Blamed, "blamed"), (Self::Refused, "refused")];
+}
+
 /// Requests of one model on one cloud, by outcome.
 #[derive(Debug)]
 pub(crate) struct OutcomeCounters([Counter; Outcome::ALL.len()]);
@@ -81,10 +98,13 @@ pub(crate) struct ModelMeter {
     pub(crate) clouds: Vec<(Name, OutcomeCounters)>,
     pub(crate) first_token: Histogram,
     pub(crate) duration: Histogram,
-    pub(crate) tokens_in: Counter,
-    pub(crate) tokens_out: Counter,
+    tokens_in: Counter,
+    tokens_out: Counter,
+    estimated_in: Counter,
+    estimated_out: Counter,
     pub(crate) dropped_messages: Counter,
     retries: [Counter; RetryReason::ALL.len()],
+    deadly: [Counter; DeadlyAction::ALL.len()],
     prefix_expected: Counter,
     prefix_found: Counter,
     forecast: [Counter; FORECAST_PARTS.len()],
@@ -107,6 +127,10 @@ impl ModelMeter {
             duration: histogram!(metric::REQUEST_DURATION.name, "model" => label()),
             tokens_in: counter!(metric::GATEWAY_TOKENS.name, "model" => label(), "type" => "input"),
             tokens_out: counter!(metric::GATEWAY_TOKENS.name, "model" => label(), "type" => "output"),
+            estimated_in: counter!(metric::GATEWAY_TOKENS_ESTIMATED.name, "model" => label(), "type" => "input"),
+            estimated_out: counter!(metric::GATEWAY_TOKENS_ESTIMATED.name, "model" => label(), "type" => "output"),
+            deadly: DeadlyAction::ALL
+                .map(|(_, action)| counter!(metric::GATEWAY_DEADLY.name, "model" => label(), "action" => action)),
             dropped_messages: counter!(metric::GATEWAY_CONTEXT_DROPPED.name, "model" => label()),
             retries: RetryReason::ALL
                 .map(|(_, reason)| counter!(metric::GATEWAY_RETRIES.name, "model" => label(), "reason" => reason)),
@@ -138,6 +162,20 @@ impl ModelMeter {
             // None of them is below zero, and the cast saturates.
             counter.increment((seconds * 1e6) as u64);
         }
+    }
+
+    /// Tokens of a request that has ended.
+    pub(crate) fn tokens(&self, usage: &Usage, is_estimate: bool) {
+        self.tokens_in.increment(usage.prompt_tokens);
+        self.tokens_out.increment(usage.completion_tokens);
+        if is_estimate {
+            self.estimated_in.increment(usage.prompt_tokens);
+            self.estimated_out.increment(usage.completion_tokens);
+        }
+    }
+
+    pub(crate) fn deadly(&self, action: DeadlyAction) {
+        self.deadly[action as usize].increment(1);
     }
 
     pub(crate) fn retried(&self, reason: RetryReason) {

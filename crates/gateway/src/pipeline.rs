@@ -23,6 +23,7 @@ use crate::read::read_body;
 use crate::refusal::Refusal;
 use crate::request::{apply, ask_for_usage, name_model, outline};
 use crate::respond::{respond, respond_early};
+use crate::salt::Salt;
 use crate::settle::Ticket;
 use crate::shared::Shared;
 use crate::window;
@@ -53,8 +54,11 @@ pub(crate) async fn infer(
     // Fit: oldest turns are dropped whole when the conversation is longer than the model's window.
     let fitted = window::fit(model, endpoint, &outline, &body, shared.clock.now()).await?;
 
+    // Salt: what replicas have computed of one project's prompts is not reused for another's.
+    let salt = Salt::of(caller, model);
+
     // Outline: how long the prompt is and what it begins with, by which a replica is chosen.
-    let prompt = PromptOutline::of(model, endpoint, &outline, &body, &fitted);
+    let prompt = PromptOutline::of(model, endpoint, &outline, &body, &fitted, &salt);
 
     // Edit: the model's own name, the messages that fit, and the usage of a stream, so that it can be metered.
     let ask_usage = ask_for_usage(&body, &outline);
@@ -63,19 +67,20 @@ pub(crate) async fn infer(
     let body = apply(body, edits.into_iter().flatten().collect());
 
     // Pick, call, fail over: until the first content nothing is sent, and another replica can take over unseen.
-    let call =
-        Outgoing { endpoint, headers: outgoing_headers(&head), body, stream: outline.stream, strip_usage, prompt };
+    let mut headers = outgoing_headers(&head);
+    salt.mark(&mut headers);
+    let call = Outgoing { endpoint, headers, body, stream: outline.stream, strip_usage, prompt };
     let mut answer = Box::pin(failover::answer(Arc::clone(shared), Arc::clone(model), call));
     let hold = if outline.stream { shared.config.hold_ms } else { shared.config.request_ms };
     let answered = match timeout_at(record.began() + Duration::from_millis(hold), &mut answer).await {
         Ok(answered) => answered?,
         Err(_) if !outline.stream => return Err(Refusal::deadline()),
         // Stream before the content: the head goes out, comments keep the connection alive, failover goes on.
-        Err(_) => return Ok(respond_early(answer, ticket, &shared.config, fitted.headers)),
+        Err(_) => return Ok(respond_early(answer, ticket, shared, fitted.headers)),
     };
 
     // Stream; settle and record at its end.
-    Ok(respond(answered, ticket, &shared.config, fitted.headers))
+    Ok(respond(answered, ticket, shared, fitted.headers))
 }
 
 /// The parts of a request's head that later stages use.

@@ -63,6 +63,11 @@ impl Pool {
             return None;
         }
         let authority = uri.authority()?;
+        // What stands behind the host is a port that there is, and nothing stands before it.
+        let behind = authority.as_str().strip_prefix(authority.host())?;
+        if !behind.is_empty() && authority.port_u16().is_none() {
+            return None;
+        }
         Some(Self {
             host: authority.host().trim_matches(['[', ']']).to_owned(),
             port: authority.port_u16().unwrap_or(80),
@@ -138,7 +143,9 @@ mod tests {
         let found = pool("http://[::1]:81/base/").expect("an IPv6 URL");
         assert_eq!((found.host.as_str(), found.port, found.path_prefix.as_str()), ("::1", 81, "/base"));
         assert_eq!(pool("http://replica.example").expect("a name").port, 80);
-        for bad in ["", "127.0.0.1:80", "https://127.0.0.1", "/x", "http://"] {
+        for bad in
+            ["", "127.0.0.1:80", "https://127.0.0.1", "/x", "http://", "http://x:99999", "http://x:", "http://a:b@x"]
+        {
             assert!(pool(bad).is_none(), "{bad}");
         }
     }

@@ -10,12 +10,14 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use planning::balance::Report;
 use rand::Rng as _;
 use serde::Deserialize;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use crate::pool::UpstreamError;
 use crate::replica::Replica;
 use crate::shared::Shared;
 
+/// Before a probe is made again whose outcome was void.
+const VOID_PAUSE: Duration = Duration::from_millis(100);
 /// Largest health report that is read.
 const REPORT_MAX_BYTES: usize = 64 << 10;
 
@@ -54,17 +56,12 @@ pub(crate) fn run(shared: Arc<Shared>, replica: &Arc<Replica>) -> impl Future<Ou
 
 async fn probe_for_ever(shared: &Shared, replica: &Weak<Replica>) {
     while let Some(replica) = replica.upgrade() {
-        let limit = Duration::from_millis(shared.config.probe_timeout_ms);
-        let began = Instant::now();
-        let own_in_flight = replica.in_flight();
-        match timeout(limit, probe(&replica, own_in_flight)).await.unwrap_or(Probed::Failed) {
-            Probed::Ready(report, context_tokens) => {
-                replica.probe_answered(report, context_tokens, began.elapsed().as_secs_f64());
-            }
-            Probed::Declined => replica.probe_declined(),
-            Probed::Refused => replica.probe_refused(),
-            Probed::NotMade => {}
-            Probed::Failed => replica.probe_failed(shared.config.probe_failures),
+        let probe_began = Instant::now();
+        if !probe_once(shared, &replica).await {
+            // Silence that may have been our own says nothing: it is asked again at once.
+            replica.forget_silence();
+            sleep(VOID_PAUSE).await;
+            continue;
         }
         // Jitter keeps probes of many replicas, and of many gateways, apart.
         let interval = shared.config.probe_interval_ms.max(1);
@@ -78,7 +75,38 @@ async fn probe_for_ever(shared: &Shared, replica: &Weak<Replica>) {
             () = &mut rest => {}
             () = replica.suspect.notified() => {}
         }
+        if shared.pulse.was_paused_since(probe_began) {
+            replica.forget_silence();
+        }
     }
+}
+
+/// Probes once, and notes what follows. False when the outcome is void: nothing was heard, but this process was paused, or
+/// had no descriptor for a connection.
+async fn probe_once(shared: &Shared, replica: &Arc<Replica>) -> bool {
+    let limit = Duration::from_millis(shared.config.probe_timeout_ms);
+    let began = Instant::now();
+    let own_in_flight = replica.in_flight();
+    let outcome = shared.pulse.within(limit, probe(replica, own_in_flight)).await.unwrap_or(Probed::Failed);
+    let (was_up_till_now, answers) = match outcome {
+        Probed::Failed if shared.pulse.was_paused_since(began) => return false,
+        Probed::NotMade => return false,
+        Probed::Ready(report, context_tokens) => {
+            replica.probe_answered(report, context_tokens, began.elapsed().as_secs_f64());
+            (false, true)
+        }
+        Probed::Declined => {
+            replica.probe_declined();
+            (false, true)
+        }
+        Probed::Refused => (replica.probe_refused(), false),
+        Probed::Failed => (replica.probe_failed(shared.config.probe_failures), false),
+    };
+    replica.probed(began, answers);
+    if was_up_till_now {
+        shared.watch.replica_lost(&replica.id);
+    }
+    true
 }
 
 async fn probe(replica: &Replica, own_in_flight: u32) -> Probed {

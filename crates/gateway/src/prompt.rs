@@ -5,6 +5,7 @@ use planning::balance::{Ask, Chain, Fleet, Prompt};
 
 use crate::endpoint::Endpoint;
 use crate::request::Outline;
+use crate::salt::Salt;
 use crate::table::Model;
 use crate::window::Fitted;
 
@@ -29,8 +30,16 @@ pub(crate) struct PromptOutline {
 }
 
 impl PromptOutline {
-    /// Of a request whose conversation has been fitted.
-    pub(crate) fn of(model: &Model, endpoint: Endpoint, outline: &Outline, body: &[u8], fitted: &Fitted) -> Self {
+    /// Of a request whose conversation has been fitted. Blocks have other names under another salt, for a replica does not
+    /// reuse them there.
+    pub(crate) fn of(
+        model: &Model,
+        endpoint: Endpoint,
+        outline: &Outline,
+        body: &[u8],
+        fitted: &Fitted,
+        salt: &Salt,
+    ) -> Self {
         let part = |at: &Option<std::ops::Range<usize>>| at.clone().and_then(|at| body.get(at)).unwrap_or_default();
         let tools = part(&outline.tools_at);
         let cut = fitted.edit.as_ref().map(|edit| edit.text().as_bytes());
@@ -42,7 +51,9 @@ impl PromptOutline {
         // An embedding takes over nothing, and leaves nothing that could be.
         let blocks = match endpoint {
             Endpoint::Embeddings => Vec::new(),
-            Endpoint::Chat | Endpoint::Completions => CHAIN.names(&[model.alias_json.as_bytes(), path, tools], text),
+            Endpoint::Chat | Endpoint::Completions => {
+                CHAIN.names(&[salt.as_bytes(), model.alias_json.as_bytes(), path, tools], text)
+            }
         };
         Self {
             bytes: text.len() + tools.len(),
@@ -94,6 +105,7 @@ mod tests {
             context_tokens: 4_096,
             created_at: domain::Timestamp(0),
             starts_in_seconds: None,
+            shared_prefix_cache: false,
             replicas: Vec::new(),
         };
         let snapshot = domain::RoutingSnapshot {
@@ -105,9 +117,21 @@ mod tests {
     }
 
     fn of(endpoint: Endpoint, body: &Value) -> PromptOutline {
+        salted(endpoint, body, None)
+    }
+
+    fn salted(endpoint: Endpoint, body: &Value, project: Option<&str>) -> PromptOutline {
+        let grant = domain::KeyGrant {
+            id: "key-1".to_owned(),
+            name: "app".to_owned(),
+            models: Vec::new(),
+            project: project.map(|name| name.parse().expect("a name")),
+            expires_at: None,
+        };
+        let salt = Salt::of(&grant, &model());
         let body = Bytes::from(body.to_string());
         let outline = outline(&body).expect("a request");
-        PromptOutline::of(&model(), endpoint, &outline, &body, &Fitted::default())
+        PromptOutline::of(&model(), endpoint, &outline, &body, &Fitted::default(), &salt)
     }
 
     fn turn(role: &str, length: usize) -> Value {
@@ -130,6 +154,15 @@ mod tests {
         ] {
             assert!(of(Endpoint::Chat, &other).blocks.iter().all(|name| !first.blocks.contains(name)), "{other}");
         }
+    }
+
+    #[test]
+    fn another_project_has_other_names() {
+        let body = json!({"model": "demo", "messages": [turn("system", 4_000)]});
+        let [one, again, other] =
+            [Some("one"), Some("one"), None].map(|name| salted(Endpoint::Chat, &body, name).blocks);
+        assert!(one.len() > 10 && one == again);
+        assert!(one.iter().all(|name| !other.contains(name)));
     }
 
     #[test]

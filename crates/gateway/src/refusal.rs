@@ -204,6 +204,15 @@ impl Refusal {
         refusal
     }
 
+    /// Replicas died while they had this request. Clients do not repeat a 422 by themselves.
+    pub(crate) fn deadly(refused_seconds: u64) -> Self {
+        let message = format!(
+            "replicas died while they answered this request, so it is refused for {refused_seconds} s: change it, and tell \
+             the operator (see 'mcp status')"
+        );
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request_error", "deadly_request", message)
+    }
+
     pub(crate) fn deadline() -> Self {
         let message = "the request took longer than allowed: ask for fewer tokens, or stream";
         let mut refusal = Self::new(StatusCode::GATEWAY_TIMEOUT, "server_error", "deadline_exceeded", message);

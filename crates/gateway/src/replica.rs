@@ -25,6 +25,9 @@ const PREFIX_BLOCKS_MAX: usize = 8_192;
 /// Bytes a token, when a replica tells its room in tokens. Only a bound, so that the usual four are near enough.
 const BYTES_PER_TOKEN: usize = 4;
 
+/// Losses within this time are of one fall.
+const SAME_FALL: Duration = Duration::from_secs(5);
+
 /// What is kept of a replica for as long as a snapshot names it under the same id and URL.
 #[derive(Debug)]
 pub(crate) struct Replica {
@@ -41,6 +44,10 @@ pub(crate) struct Replica {
     ejections: Counter,
     /// Wakes requests that wait on it when it is given up.
     down: Notify,
+    /// Requests on it that were on another when it died.
+    suspects: AtomicU32,
+    /// Wakes who waits for the outcome of a probe.
+    probed: Notify,
     /// Wakes the probe: something happened that it should look at.
     pub(crate) suspect: Notify,
     started: Instant,
@@ -51,6 +58,10 @@ pub(crate) struct Replica {
 struct Record {
     health: Health,
     failed_probes: u32,
+    /// When the last probe began, and whether it was answered.
+    last_probe: Option<(Instant, bool)>,
+    /// When a request was last lost on it, and how many suspects ran there then.
+    fell: Option<(Instant, u32)>,
     report: Option<Report>,
     /// Tokens of a prompt that it can take, when it says so.
     window_tokens: Option<u32>,
@@ -71,6 +82,8 @@ impl Default for Record {
         Self {
             health: Health::default(),
             failed_probes: 0,
+            last_probe: None,
+            fell: None,
             report: None,
             window_tokens: None,
             network_seconds: 0.0,
@@ -97,10 +110,17 @@ impl Replica {
             record: Mutex::default(),
             ejections,
             down: Notify::new(),
+            suspects: AtomicU32::new(0),
+            probed: Notify::new(),
             suspect: Notify::new(),
             started: Instant::now(),
             down_generation: AtomicU64::new(0),
         }))
+    }
+
+    /// Whether this is the replica that a snapshot names: at the same place, and shown the same.
+    pub(crate) fn is(&self, route: &ReplicaRoute) -> bool {
+        self.url == route.url && self.authorization == authorization(route)
     }
 
     /// Addresses a request to it, with the credential that it wants to see.
@@ -172,6 +192,62 @@ impl Replica {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 
+    /// Suspects on it.
+    pub(crate) fn suspects(&self) -> u32 {
+        self.suspects.load(Ordering::Acquire)
+    }
+
+    /// A suspect is there until [`Self::suspect_left`]. Not when it must be alone, and another is there.
+    pub(crate) fn suspect_entered(&self, alone: bool) -> bool {
+        let enter = |count: u32| (!alone || count == 0).then_some(count + 1);
+        self.suspects.fetch_update(Ordering::AcqRel, Ordering::Acquire, enter).is_ok()
+    }
+
+    /// A suspect is no longer there.
+    pub(crate) fn suspect_left(&self) {
+        self.suspects.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// A request was lost on it: how many suspects ran there. All that are lost at once are told the same number, though
+    /// they leave one after the other.
+    pub(crate) fn fell(&self, at: Instant) -> u32 {
+        let mut record = self.record.lock();
+        let count = match record.fell {
+            Some((before, count)) if at.saturating_duration_since(before) < SAME_FALL => count,
+            _ => self.suspects(),
+        };
+        record.fell = Some((at, count));
+        count
+    }
+
+    /// Whether it answers a probe that began at `since` or later. Waits for one, as long as `patience`.
+    pub(crate) async fn lives(&self, since: Instant, patience: Duration) -> bool {
+        self.suspect.notify_one();
+        let outcome = async {
+            loop {
+                let mut probed = std::pin::pin!(self.probed.notified());
+                probed.as_mut().enable();
+                let last = self.record.lock().last_probe;
+                if let Some((_, answered)) = last.filter(|(began, _)| *began >= since) {
+                    return answered;
+                }
+                probed.await;
+            }
+        };
+        tokio::time::timeout(patience, outcome).await.unwrap_or(false)
+    }
+
+    /// A probe that began at `began` has its outcome.
+    pub(crate) fn probed(&self, began: Instant, answered: bool) {
+        self.record.lock().last_probe = Some((began, answered));
+        self.probed.notify_waiters();
+    }
+
+    /// This process was paused: earlier silence may have been its own.
+    pub(crate) fn forget_silence(&self) {
+        self.record.lock().failed_probes = 0;
+    }
+
     /// A request was answered to its end: earlier failures are forgiven.
     pub(crate) fn succeeded(&self) {
         self.record.lock().ejection.succeeded();
@@ -187,11 +263,12 @@ impl Replica {
         }
     }
 
-    /// It refused a connection: nothing listens there. Down at once, until a probe is answered.
-    pub(crate) fn refused(&self) {
-        self.mark_down("refuses connections");
+    /// It refused a connection: nothing listens there. Down at once, until a probe is answered. True when it was up.
+    pub(crate) fn refused(&self) -> bool {
+        let was_up = self.mark_down("refuses connections");
         self.give_up_waiting();
         self.suspect.notify_one();
+        was_up
     }
 
     /// A probe was answered: with its load, when it says so, and its context window in tokens, zero when it does not.
@@ -214,24 +291,24 @@ impl Replica {
 
     /// A probe was not answered in time. After `failures_max` in a row nothing new goes there; what waits there is given
     /// up only after three times as many, for a replica that computes hard answers probes late, and asking elsewhere
-    /// what it is about to answer would only add to the load.
-    pub(crate) fn probe_failed(&self, failures_max: u32) {
+    /// what it is about to answer would only add to the load. True when it was up until now.
+    pub(crate) fn probe_failed(&self, failures_max: u32) -> bool {
         let mut record = self.record.lock();
         record.failed_probes = record.failed_probes.saturating_add(1);
         let failed = record.failed_probes;
         drop(record);
-        if failed >= failures_max {
-            self.mark_down("does not answer probes");
-        }
+        let is_down = failed >= failures_max && self.mark_down("does not answer probes");
         if failed >= failures_max.saturating_mul(3) {
             self.give_up_waiting();
         }
+        is_down
     }
 
-    /// A probe found that nothing listens there.
-    pub(crate) fn probe_refused(&self) {
-        self.mark_down("refuses connections");
+    /// A probe found that nothing listens there. True when it was up until now.
+    pub(crate) fn probe_refused(&self) -> bool {
+        let was_up = self.mark_down("refuses connections");
         self.give_up_waiting();
+        was_up
     }
 
     /// It said of itself that it takes nothing.
@@ -242,12 +319,14 @@ impl Replica {
         record.ledger.forget();
     }
 
-    fn mark_down(&self, why: &'static str) {
+    /// Nothing new goes there. True when it answered until now.
+    fn mark_down(&self, why: &'static str) -> bool {
         let mut record = self.record.lock();
-        if record.health != Health::Down {
-            record.health = Health::Down;
+        let before = std::mem::replace(&mut record.health, Health::Down);
+        if before != Health::Down {
             tracing::warn!(replica = %self.id, why, "replica is down");
         }
+        before == Health::Up
     }
 
     /// Requests that wait on it go elsewhere. What comes back under this name will be a new process, which holds nothing.

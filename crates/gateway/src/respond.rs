@@ -1,37 +1,41 @@
 //! Turns a replica's answer into the client's response.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use crate::attempt::Reply;
 use crate::body::Body;
-use crate::config::GatewayConfig;
 use crate::failover::Answered;
 use crate::headers::returned_headers;
 use crate::meter::Outcome;
+use crate::relay::Used;
 use crate::settle::Ticket;
+use crate::shared::Shared;
 use crate::stream::{ClientStream, Pending};
 
 /// The response to an answer whose content is there.
 pub(crate) fn respond(
     answered: Answered,
     ticket: &mut Option<Ticket>,
-    config: &GatewayConfig,
+    shared: &Arc<Shared>,
     extra: HeaderMap,
 ) -> Response<Body> {
-    let Answered { reply, replica, cloud } = answered;
+    let Answered { reply, exposure, cloud } = answered;
+    let replica = Arc::clone(&exposure.replica);
     if let Some(ticket) = ticket {
         ticket.answered_on(cloud);
     }
     let (head, body) = match reply {
         Reply::Whole { head, body, usage } => {
             if let Some(mut ticket) = ticket.take() {
-                ticket.used(usage.unwrap_or_default());
-                ticket.ended(if head.status.is_success() { Outcome::Ok } else { Outcome::Rejected });
+                ticket.used(Used { usage: usage.unwrap_or_default(), is_estimate: false });
+                ticket.ended(outcome_of(head.status));
             }
             (head, Body::from(body))
         }
         Reply::Stream { head, held, relay } => {
-            let stream = ticket.take().map(|ticket| ClientStream::relaying(held, relay, ticket, config));
+            let stream = ticket.take().map(|ticket| ClientStream::relaying(held, relay, exposure, ticket, shared));
             (head, stream.map_or(Body::Whole(None), Body::stream))
         }
     };
@@ -50,15 +54,24 @@ pub(crate) fn respond(
 pub(crate) fn respond_early(
     answer: Pending,
     ticket: &mut Option<Ticket>,
-    config: &GatewayConfig,
+    shared: &Arc<Shared>,
     extra: HeaderMap,
 ) -> Response<Body> {
-    let stream = ticket.take().map(|ticket| ClientStream::waiting(answer, ticket, config));
+    let stream = ticket.take().map(|ticket| ClientStream::waiting(answer, ticket, shared));
     let mut response = Response::new(stream.map_or(Body::Whole(None), Body::stream));
     *response.status_mut() = StatusCode::OK;
     *response.headers_mut() = extra;
     mark_as_stream(response.headers_mut());
     response
+}
+
+/// How a request ended that a replica answered with this status.
+pub(crate) fn outcome_of(status: StatusCode) -> Outcome {
+    match status {
+        status if status.is_success() => Outcome::Ok,
+        status if status.is_server_error() => Outcome::Failed,
+        _ => Outcome::Rejected,
+    }
 }
 
 /// Nothing on the way may collect, compress or keep a stream.

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::admit::Admitted;
 use crate::meter::{GatewayMeter, Outcome};
-use crate::relay::Usage;
+use crate::relay::{Usage, Used};
 use crate::table::Model;
 
 /// One request's record.
@@ -18,7 +18,7 @@ pub(crate) struct Ticket {
     outcome: Option<Outcome>,
     /// Its first content has come.
     has_begun: bool,
-    usage: Usage,
+    used: Used,
     /// Holds its place until the end.
     pub(crate) admitted: Option<Admitted>,
 }
@@ -32,7 +32,7 @@ impl Ticket {
             cloud: None,
             outcome: None,
             has_begun: false,
-            usage: Usage::default(),
+            used: Used::default(),
             admitted: None,
         }
     }
@@ -60,8 +60,9 @@ impl Ticket {
         }
     }
 
-    pub(crate) fn used(&mut self, usage: Usage) {
-        self.usage = usage;
+    /// What it used, as its replica told it or as it was counted until it was lost.
+    pub(crate) fn used(&mut self, used: Used) {
+        self.used = used;
     }
 
     pub(crate) fn ended(&mut self, outcome: Outcome) {
@@ -82,11 +83,13 @@ impl Drop for Ticket {
             self.meter.unrouted.count(outcome);
             return;
         };
-        model.demand.ended(!self.has_begun, outcome == Outcome::Overloaded, self.usage);
+        let Used { usage, is_estimate } = self.used;
+        // An estimate is no answer to learn from.
+        let told = if is_estimate { Usage::default() } else { usage };
+        model.demand.ended(!self.has_begun, outcome == Outcome::Overloaded, told);
         let meter = &model.meter;
         meter.duration.record(self.began.elapsed().as_secs_f64());
-        meter.tokens_in.increment(self.usage.prompt_tokens);
-        meter.tokens_out.increment(self.usage.completion_tokens);
+        meter.tokens(&usage, is_estimate);
         let on_cloud = self.cloud.and_then(|cloud| meter.clouds.get(cloud));
         on_cloud.map_or(&meter.nowhere, |(_, counters)| counters).count(outcome);
     }

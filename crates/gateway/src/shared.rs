@@ -14,7 +14,9 @@ use crate::MetricsPage;
 use crate::admit::Admission;
 use crate::config::GatewayConfig;
 use crate::meter::GatewayMeter;
+use crate::pulse::Pulse;
 use crate::table::Table;
+use crate::watch::Watch;
 
 /// One gateway's state.
 pub(crate) struct Shared {
@@ -26,6 +28,10 @@ pub(crate) struct Shared {
     pub(crate) table: ArcSwap<Table>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) meter: Arc<GatewayMeter>,
+    /// Requests of which replicas die.
+    pub(crate) watch: Watch,
+    /// Notices when this process did not run.
+    pub(crate) pulse: Pulse,
     pub(crate) page: Option<MetricsPage>,
     /// Ends probes and followers.
     pub(crate) stop: CancellationToken,

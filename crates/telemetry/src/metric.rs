@@ -112,6 +112,18 @@ pub const GATEWAY_TOKENS: Metric = Metric {
     instrument: Instrument::Counter,
     help: "Tokens read and generated, by model and type (input, output).",
 };
+/// Those of them that were estimated.
+pub const GATEWAY_TOKENS_ESTIMATED: Metric = Metric {
+    name: "mastercontrol_gateway_tokens_estimated_total",
+    instrument: Instrument::Counter,
+    help: "Tokens among those read and generated that are an estimate, since the stream ended before its replica told its usage, by model and type (input, output).",
+};
+/// Requests of which replicas die.
+pub const GATEWAY_DEADLY: Metric = Metric {
+    name: "mastercontrol_gateway_deadly_requests_total",
+    instrument: Instrument::Counter,
+    help: "Requests that ran on a replica when it died (suspected), that were found to be the cause (blamed), and that came again and were refused (refused), by model and action.",
+};
 /// Messages dropped to fit a context window.
 pub const GATEWAY_CONTEXT_DROPPED: Metric = Metric {
     name: "mastercontrol_gateway_context_dropped_messages_total",
@@ -208,6 +220,8 @@ pub const TABLE: &[Metric] = &[
     GATEWAY_RETRIES,
     GATEWAY_EJECTIONS,
     GATEWAY_TOKENS,
+    GATEWAY_TOKENS_ESTIMATED,
+    GATEWAY_DEADLY,
     GATEWAY_CONTEXT_DROPPED,
     GATEWAY_PREFIX_TOKENS,
     GATEWAY_FORECAST,

@@ -51,6 +51,10 @@ pub struct Create {
     /// Most dollars an hour that one replica may cost.
     #[arg(long, value_name = "USD")]
     pub max_price_per_hour: Option<f64>,
+    /// Let projects share prompt prefixes that replicas have computed. Without it, keys of different projects cannot tell
+    /// by time or by cached tokens what the others have sent.
+    #[arg(long)]
+    pub shared_prefix_cache: bool,
 }
 
 /// An environment by its name.
@@ -106,6 +110,7 @@ fn request(create: Create) -> Result<CreateEnvironment, Problem> {
         sites: create.sites,
         countries: create.countries,
         max_price_per_hour_usd: create.max_price_per_hour,
+        shared_prefix_cache: create.shared_prefix_cache,
         labels: std::collections::BTreeMap::new(),
     })
 }

@@ -11,6 +11,7 @@ use crate::rest::segment;
 const EXAMPLES: &str = "\
 Examples:
   mcp key create --name app --model demo --expires 30d
+  mcp key create --name app-two --project app
   mcp key list
   mcp key rotate key-0123456789ab --grace 1h    a new key; the old one works for another hour
   mcp key revoke key-0123456789ab";
@@ -41,6 +42,10 @@ pub struct Create {
     /// A model that it may call; repeat for more. Without it, all.
     #[arg(long = "model")]
     pub models: Vec<String>,
+    /// The project that it belongs to: keys of one project share prompt prefixes that replicas have computed. Without
+    /// it the key shares with no other.
+    #[arg(long)]
+    pub project: Option<String>,
     /// After how long it no longer works, such as 90m, 12h or 30d; never when left out.
     #[arg(long, value_name = "TIME", value_parser = lifetime::parse)]
     pub expires: Option<u64>,
@@ -105,7 +110,7 @@ pub async fn run(command: Command, context: &Context) -> Result<(), Problem> {
 
 async fn make(create: Create, context: &Context) -> Result<(), Problem> {
     let expires_in_seconds = create.expires.or(create.expires_in_days.map(|days| days * 86_400));
-    let request = CreateKey { name: create.name, models: create.models, expires_in_seconds };
+    let request = CreateKey { name: create.name, models: create.models, project: create.project, expires_in_seconds };
     tell(&context.rest()?.post("/v1/keys", &request).await?, context)
 }
 
@@ -139,8 +144,12 @@ async fn list(context: &Context) -> Result<(), Problem> {
             Some(at) if at <= now => format!("{at} (expired)"),
             Some(at) => at.to_string(),
         };
-        let row = |key: &KeyView| [key.id.clone(), key.name.clone(), models(key), key.created_at.to_string(), end(key)];
-        output::table(["ID", "NAME", "MODELS", "CREATED", "EXPIRES"], keys.iter().map(row))
+        let project = |key: &KeyView| key.project.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
+        let row = |key: &KeyView| {
+            let (id, name, created) = (key.id.clone(), key.name.clone(), key.created_at.to_string());
+            [id, name, project(key), models(key), created, end(key)]
+        };
+        output::table(["ID", "NAME", "PROJECT", "MODELS", "CREATED", "EXPIRES"], keys.iter().map(row))
     })
 }
 

@@ -7,6 +7,7 @@
 pub mod autoscale;
 pub(crate) mod calls;
 pub(crate) mod credential;
+pub(crate) mod deadly;
 pub mod decide;
 pub(crate) mod deployments;
 pub(crate) mod leadership;

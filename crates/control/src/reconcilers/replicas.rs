@@ -12,6 +12,7 @@ use state::{Batch, Expect, Fence, StoreError, Write};
 
 use super::Reconciler;
 use super::calls::LABEL_DEPLOYMENT_UID;
+use super::deadly;
 use super::deployments::LOOK_MS;
 use crate::clouds::survey::CloudView;
 use crate::events::{Event, record};
@@ -39,7 +40,7 @@ impl Reconciler for Replicas {
             let batch = Batch { fences: vec![fence.clone()], writes: chunk.to_vec() };
             world.store.commit(batch).await?;
         }
-        Ok(())
+        deadly::record_all(world, fence).await
     }
 }
 

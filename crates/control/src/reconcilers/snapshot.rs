@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::{
-    Deployment, GeoPoint, KeyGrant, Model, ModelRoute, Problem, Replica, ReplicaPhase, ReplicaRoute, RoutingSnapshot,
-    SiteRef, Timestamp,
+    Deployment, Environment, GeoPoint, KeyGrant, Model, ModelRoute, Problem, Replica, ReplicaPhase, ReplicaRoute,
+    RoutingSnapshot, SiteRef, Timestamp,
 };
 use state::objects::{get, list, put};
 use state::{Batch, Expect, Fence, Store, StoreError};
@@ -61,6 +61,8 @@ pub struct Inputs {
     pub models: Vec<Model>,
     /// What is wanted.
     pub deployments: Vec<Deployment>,
+    /// Where it is wanted, and what holds there.
+    pub environments: Vec<Environment>,
     /// What was found.
     pub replicas: Vec<Replica>,
     /// What was decided; names the replicas on their way out.
@@ -82,6 +84,7 @@ impl Inputs {
         Ok(Self {
             models: values(store).await?,
             deployments: values(store).await?,
+            environments: values(store).await?,
             replicas: values(store).await?,
             progress: values(store).await?,
             scalings: values(store).await?,
@@ -175,7 +178,19 @@ fn route_of(inputs: &Inputs, model: &Model) -> ModelRoute {
         created_at: model.registered_at,
         replicas,
         starts_in_seconds: starts_in_seconds(inputs, model),
+        shared_prefix_cache: shares_prefixes(inputs, model),
     }
+}
+
+/// Whether every environment in which this model is deployed lets projects share what was computed of a prompt. One that
+/// is not known does not.
+fn shares_prefixes(inputs: &Inputs, model: &Model) -> bool {
+    let shares = |deployment: &Deployment| {
+        let found = inputs.environments.iter().find(|environment| environment.name == deployment.environment);
+        found.is_some_and(|environment| environment.shared_prefix_cache)
+    };
+    let mut here = inputs.deployments.iter().filter(|deployment| deployment.model == model.reference);
+    here.all(shares)
 }
 
 /// How long a start of this model's replicas lasts, when they follow the load. In steps, so that a start that lasts a
@@ -192,5 +207,11 @@ fn starts_in_seconds(inputs: &Inputs, model: &Model) -> Option<u32> {
 }
 
 fn grant_of(key: &ApiKey) -> KeyGrant {
-    KeyGrant { id: key.id.clone(), name: key.name.clone(), models: key.models.clone(), expires_at: key.expires_at }
+    KeyGrant {
+        id: key.id.clone(),
+        name: key.name.clone(),
+        models: key.models.clone(),
+        project: key.project.clone(),
+        expires_at: key.expires_at,
+    }
 }

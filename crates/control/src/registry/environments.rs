@@ -81,6 +81,7 @@ fn validate(world: &World, request: CreateEnvironment) -> Result<Environment, Pr
         sites,
         countries: countries(&request.countries)?,
         max_price_per_hour: request.max_price_per_hour_usd.map(price_cap).transpose()?,
+        shared_prefix_cache: request.shared_prefix_cache,
         labels,
         created_at: world.clock.now(),
     })

@@ -1,7 +1,7 @@
 //! Keys that clients call the gateway with: the secret is shown once, and only its hash is kept.
 
 use domain::text::{LABEL_MAX_CHARS, printable};
-use domain::{Problem, Timestamp};
+use domain::{Name, Problem, Timestamp};
 use serde::{Deserialize, Serialize};
 use state::objects::{Stored, Versioned, delete, get, list, put};
 use state::{Batch, Expect, Write};
@@ -28,6 +28,9 @@ pub struct ApiKey {
     pub hash: String,
     /// Models it may call, `name` or `name:version`; empty means all.
     pub models: Vec<String>,
+    /// The project whose keys share what replicas have computed of a prompt; without one it shares with no other key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<Name>,
     /// After this instant it no longer works.
     pub expires_at: Option<Timestamp>,
     /// When it was made.
@@ -44,6 +47,7 @@ impl Stored for ApiKey {
 /// Makes a key. The answer holds the secret, which is nowhere else.
 pub(crate) async fn create(world: &World, request: CreateKey) -> Result<KeyCreated, Problem> {
     let name = name_at(&request.name, "name")?;
+    let project = request.project.as_deref().map(|project| name_at(project, "project")).transpose()?;
     if request.models.len() > MODELS_MAX {
         return Err(Problem::invalid(format!("more than {MODELS_MAX} models")).at("models"));
     }
@@ -53,7 +57,7 @@ pub(crate) async fn create(world: &World, request: CreateKey) -> Result<KeyCreat
     let expires_at = request.expires_in_seconds.map(|seconds| end(world, seconds, "expires_in_seconds")).transpose()?;
     let created_at = world.clock.now();
     let (made, secret) = generate(world);
-    let key = ApiKey { name: name.to_string(), models: request.models, expires_at, created_at, ..made };
+    let key = ApiKey { name: name.to_string(), models: request.models, project, expires_at, created_at, ..made };
     keep(world, &key, None).await?;
     tracing::info!(key = %key.id, "key created");
     Ok(created(&key, secret))
@@ -114,8 +118,8 @@ async fn keep(world: &World, key: &ApiKey, replaced: Option<Write>) -> Result<()
 fn generate(world: &World) -> (ApiKey, String) {
     let made = world.chance(access::api_key::generate);
     let created_at = world.clock.now();
-    let key =
-        ApiKey { id: made.id, name: String::new(), hash: made.hash, models: Vec::new(), expires_at: None, created_at };
+    let (id, hash, name, models) = (made.id, made.hash, String::new(), Vec::new());
+    let key = ApiKey { id, name, hash, models, project: None, expires_at: None, created_at };
     (key, made.secret)
 }
 
@@ -154,6 +158,7 @@ pub(crate) fn view(key: &ApiKey) -> KeyView {
         id: key.id.clone(),
         name: key.name.clone(),
         models: key.models.clone(),
+        project: key.project.clone(),
         expires_at: key.expires_at,
         created_at: key.created_at,
     }

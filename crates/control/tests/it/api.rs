@@ -246,6 +246,31 @@ async fn creating_the_same_twice_is_creating_it_once() {
     assert_eq!(listed.items.len(), 1);
 }
 
+/// Prefix reuse is partitioned by project, and shared only where every environment of a model says so.
+#[tokio::test]
+async fn keys_have_projects_and_environments_may_share_prefixes() {
+    let mut house = furnished().await;
+    let made = house.done("POST", "/v1/keys", Some(json!({ "name": "me", "project": "search" }))).await;
+    assert_eq!(made["key"]["project"], "search");
+    let refused = house.call("POST", "/v1/keys", Some(json!({ "name": "me", "project": "A b" }))).await;
+    assert_eq!((refused.0.as_u16(), &refused.1["error"]["field"]), (400, &json!("project")));
+    house.step().await;
+    let snapshot = house.snapshot().await.expect("there is one");
+    let projects: Vec<_> = snapshot.keys.values().filter_map(|grant| grant.project.clone()).collect();
+    assert_eq!(projects, ["search".parse().expect("a name")]);
+
+    let shared =
+        json!({ "name": "shared", "type": "cpu", "resources": "cpu=1,memory=1Gi", "shared_prefix_cache": true });
+    house.done("POST", "/v1/environments", Some(shared)).await;
+    let deploy = |environment: &str| json!({ "model": "demo:1.0", "environment": environment, "replicas": 1 });
+    house.done("POST", "/v1/deployments", Some(deploy("shared"))).await;
+    house.step().await;
+    assert!(house.snapshot().await.expect("there is one").models["demo"].shared_prefix_cache);
+    house.done("POST", "/v1/deployments", Some(deploy("production"))).await;
+    house.step().await;
+    assert!(!house.snapshot().await.expect("there is one").models["demo"].shared_prefix_cache);
+}
+
 #[tokio::test]
 async fn keys_are_shown_once_and_kept_as_hashes() {
     let mut house = furnished().await;

@@ -131,6 +131,7 @@ impl House {
             at: self.clock.now(),
             started_at: Timestamp(1_600_000_000_000_000),
             demand: [("demo:1.0".to_owned(), self.demand)].into(),
+            deadly: Vec::new(),
         };
         let write = put(&status, Expect::Any).expect("it serialises");
         self.store.commit(Batch::new().with(write)).await.expect("the store takes it");

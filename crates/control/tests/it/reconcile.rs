@@ -2,6 +2,7 @@
 
 use cloud::contract::tools::InstanceStatus;
 use serde_json::{Value, json};
+use state::Store as _;
 
 use crate::fake_cloud::Fault;
 use crate::house::House;
@@ -248,4 +249,51 @@ async fn the_newest_version_answers_to_the_bare_name_once_it_serves() {
     house.until(10, "ready", |house| house.cloud.instances(InstanceStatus::Ready).len() == 2).await;
     house.step().await;
     assert_eq!(version(&house).await, "demo:2.0");
+}
+
+/// A gateway tells of a request of which replicas died: one event, though it tells so again and again.
+#[tokio::test]
+async fn a_request_of_which_replicas_died_is_an_event() {
+    let mut house = House::new();
+    house.furnish().await;
+    house.deploy(1).await;
+    house.step().await;
+    let request = |number: u64| domain::DeadlyRequest {
+        number,
+        model: "demo:1.0".parse().expect("a model"),
+        fingerprint: format!("00ff{number}"),
+        replicas: vec!["r-1".to_owned(), "r-2".to_owned()],
+        at: domain::Timestamp(1_700_000_000_000_000),
+    };
+    let tell = async |house: &House, started: i64, numbers: &[u64]| {
+        let status = domain::GatewayStatus {
+            gateway: "gateway-2".to_owned(),
+            started_at: domain::Timestamp(started),
+            at: domain::Timestamp(1_700_000_000_000_000),
+            snapshot_version: u64::MAX,
+            deadly: numbers.iter().map(|number| request(*number)).collect(),
+            ..domain::GatewayStatus::default()
+        };
+        let write = state::objects::put(&status, state::Expect::Any).expect("it serialises");
+        house.store.commit(state::Batch::new().with(write)).await.expect("the store takes it");
+    };
+    let events = async |house: &House| {
+        let events = house.done("GET", "/v1/deployments/demo-production/events?limit=1000", None).await;
+        let all = events["items"].as_array().expect("a list").clone();
+        all.into_iter()
+            .filter(|event| event["what"].as_str().is_some_and(|what| what.contains("00ff")))
+            .collect::<Vec<_>>()
+    };
+    tell(&house, 1, &[1, 2]).await;
+    house.step().await;
+    house.step().await;
+    assert_eq!(events(&house).await.len(), 2);
+    assert_eq!(events(&house).await[0]["why"], "replicas died while they answered it: r-1, r-2");
+    tell(&house, 1, &[1, 2, 3]).await;
+    house.step().await;
+    assert_eq!(events(&house).await.len(), 3);
+    // Started again, it counts from one.
+    tell(&house, 2, &[1]).await;
+    house.step().await;
+    assert_eq!(events(&house).await.len(), 4);
 }

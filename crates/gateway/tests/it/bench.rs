@@ -79,7 +79,7 @@ pub fn replica(id: &str, url: &str) -> ReplicaRoute {
 }
 
 pub fn grant(id: &str) -> KeyGrant {
-    KeyGrant { id: id.to_owned(), name: id.to_owned(), models: Vec::new(), expires_at: None }
+    KeyGrant { id: id.to_owned(), name: id.to_owned(), models: Vec::new(), project: None, expires_at: None }
 }
 
 /// A snapshot of one model, `demo` and `demo:1.0`, on these replicas.
@@ -91,6 +91,7 @@ pub fn snapshot(version: u64, replicas: Vec<ReplicaRoute>) -> RoutingSnapshot {
         created_at: Timestamp(1_700_000_000_000_000),
         replicas,
         starts_in_seconds: None,
+        shared_prefix_cache: false,
     };
     let models = BTreeMap::from([("demo".to_owned(), route.clone()), ("demo:1.0".to_owned(), route)]);
     let keys = BTreeMap::from([(access::api_key::hash(KEY), grant("key-all"))]);

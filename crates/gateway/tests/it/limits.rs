@@ -73,3 +73,23 @@ async fn no_replica_is_a_503_that_says_when() {
         (503, "no_replica", "1")
     );
 }
+
+/// What does not end within `drain_ms` is left behind: the gateway ends, and no earlier than that.
+#[tokio::test]
+async fn a_gateway_that_stops_waits_no_longer_than_the_drain_time() {
+    let upstream = Upstream::start().await;
+    upstream.always(Act::Stall);
+    let mut config = config();
+    config.drain_ms = 300;
+    let bench = Bench::over(&[&upstream], config).await;
+    let mut sender = bench.connect().await;
+    let mut answering =
+        Box::pin(sender.send_request(crate::bench::post("/v1/chat/completions", crate::bench::KEY, CHAT)));
+    tokio::select! {
+        _ = &mut answering => panic!("nobody answers"),
+        () = upstream.wait("the request", |seen| seen.requests.len() == 1) => {}
+    }
+    let began = std::time::Instant::now();
+    bench.stopped().await;
+    assert!(began.elapsed() >= Duration::from_millis(300), "{:?}", began.elapsed());
+}

@@ -171,3 +171,47 @@ async fn a_gateway_with_no_news_says_that_it_is_there() {
     let first = told_at().await;
     eventually("told again", || async { told_at().await > first }).await;
 }
+
+/// A request that waits for a replica, or on one that dies, is answered by one that a snapshot brings meanwhile.
+#[tokio::test]
+async fn a_snapshot_that_arrives_while_a_request_waits_is_used_for_it() {
+    let (first, second) = (Upstream::start().await, Upstream::start().await);
+    first.always(Act::Stall);
+    let store = SwitchedStore::new();
+    store.publish(&snapshot(1, Vec::new())).await;
+    let mut config = config();
+    config.patience_ms = 30_000;
+    let bench = Bench::with_store(store.clone(), config).await;
+    eventually("taken over", || async { served_version(&bench).await == 1 }).await;
+    let mut asking = Box::pin(bench.chat(CHAT));
+    let others = async {
+        store.publish(&snapshot(2, routes(&[&first]))).await;
+        first.wait("the one that came is asked", |seen| seen.requests.len() == 1).await;
+        let mut next = snapshot(3, routes(&[&first, &second]));
+        next.models.values_mut().for_each(|route| route.replicas[0].draining = true);
+        store.publish(&next).await;
+        eventually("taken over", || async { served_version(&bench).await == 3 }).await;
+        first.kill().await;
+    };
+    let answer = tokio::select! {
+        answer = &mut asking => panic!("nobody answers: {answer:?}"),
+        () = others => asking.await,
+    };
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!((first.seen().requests.len(), second.seen().requests.len()), (1, 1));
+}
+
+/// Its model is gone while it waits: it is refused in time, and nothing hangs.
+#[tokio::test]
+async fn a_model_that_is_taken_away_while_a_request_waits_ends_the_wait() {
+    let store = SwitchedStore::new();
+    store.publish(&snapshot(1, Vec::new())).await;
+    let mut config = config();
+    config.patience_ms = 400;
+    let bench = Bench::with_store(store.clone(), config).await;
+    eventually("taken over", || async { served_version(&bench).await == 1 }).await;
+    let mut empty = snapshot(2, Vec::new());
+    empty.models.clear();
+    let (answer, ()) = tokio::join!(bench.chat(CHAT), store.publish(&empty));
+    assert!(matches!((answer.status.as_u16(), answer.code().as_str()), (503, "no_replica") | (404, "model_not_found")));
+}

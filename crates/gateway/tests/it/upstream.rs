@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 /// What to do with one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +37,18 @@ pub enum Act {
     Endless,
     /// Report an error as the stream's first event.
     ErrorEvent,
+    /// Answer this status with this body.
+    Says(u16, &'static str),
+    /// Die, as by SIGKILL.
+    Die,
+    /// Stand still: neither this nor any probe is answered any more.
+    Hang,
+    /// Send the head of a stream and its role frame after a while, then nothing.
+    SlowHead(Duration),
+    /// Send one content frame, and the rest of the stream after a while.
+    PauseAfterContent(Duration),
+    /// Answer a stream whole, as if none had been asked for, after a while.
+    Whole(Duration),
 }
 
 /// What happened to it.
@@ -56,6 +69,9 @@ pub struct Upstream {
 struct Shared {
     acts: Mutex<VecDeque<Act>>,
     default: Mutex<Act>,
+    /// What to do with requests that hold this text.
+    on_text: Mutex<Option<(String, Act)>>,
+    dead: CancellationToken,
     health: Mutex<(u16, String)>,
     is_hushed: AtomicBool,
     /// What it says of tokens, in place of [`USED`].
@@ -84,6 +100,8 @@ impl Upstream {
         let shared = Arc::new(Shared {
             acts: Mutex::default(),
             default: Mutex::new(Act::Answer),
+            on_text: Mutex::default(),
+            dead: CancellationToken::new(),
             health: Mutex::new((200, r#"{"status":"ok","running":0,"waiting":0,"parallel":4}"#.to_owned())),
             is_hushed: AtomicBool::new(false),
             usage: Mutex::new(USED.to_owned()),
@@ -106,6 +124,16 @@ impl Upstream {
     /// What to do when the script is at its end.
     pub fn always(&self, act: Act) {
         *self.shared.default.lock() = act;
+    }
+
+    /// What to do with requests that hold this text, whatever else it does.
+    pub fn when(&self, text: &str, act: Act) {
+        *self.shared.on_text.lock() = Some((text.to_owned(), act));
+    }
+
+    /// Whether it has died.
+    pub fn is_dead(&self) -> bool {
+        self.shared.dead.is_cancelled()
     }
 
     pub fn health(&self, status: u16, body: &str) {
@@ -157,7 +185,11 @@ impl Drop for Upstream {
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = shared.dead.cancelled() => return,
+        };
+        let Ok((stream, _)) = accepted else {
             // The process has no descriptor left: others give some back.
             tokio::time::sleep(Duration::from_millis(5)).await;
             continue;
@@ -168,7 +200,14 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
+async fn serve(stream: TcpStream, shared: Arc<Shared>) {
+    tokio::select! {
+        () = shared.dead.cancelled() => {}
+        () = serve_alive(stream, &shared) => {}
+    }
+}
+
+async fn serve_alive(mut stream: TcpStream, shared: &Shared) {
     let mut unread = Vec::new();
     while let Some((head, body)) = read_request(&mut stream, &mut unread).await {
         if head.starts_with("GET /health") {
@@ -181,9 +220,10 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
             continue;
         }
         shared.seen.send_modify(|seen| seen.requests.push(format!("{head}{body}")));
-        let act = shared.acts.lock().pop_front().unwrap_or_else(|| shared.default.lock().clone());
+        let on_text = shared.on_text.lock().clone().filter(|(text, _)| body.contains(text)).map(|(_, act)| act);
+        let act = on_text.or_else(|| shared.acts.lock().pop_front()).unwrap_or_else(|| shared.default.lock().clone());
         let wants_stream = body.contains("\"stream\":true");
-        if !perform(&mut stream, act, wants_stream, &shared).await {
+        if !perform(&mut stream, act, wants_stream, shared).await {
             return;
         }
     }
@@ -201,6 +241,36 @@ async fn perform(stream: &mut TcpStream, act: Act, wants_stream: bool, shared: &
         }
         Act::Status(status, headers) => write_all(stream, &unary(status, headers, "{}")).await,
         Act::Close => return false,
+        Act::Says(status, body) => write_all(stream, &unary(status, "", body)).await,
+        Act::Die => {
+            shared.dead.cancel();
+            return false;
+        }
+        Act::Hang => {
+            shared.is_hushed.store(true, Ordering::SeqCst);
+            stays(stream, Duration::from_secs(600), shared).await;
+            return false;
+        }
+        Act::SlowHead(wait) => {
+            if stays(stream, wait, shared).await {
+                write_all(stream, &format!("{STREAM_HEAD}{}", chunk(ROLE))).await;
+                stays(stream, Duration::from_secs(600), shared).await;
+            }
+            return false;
+        }
+        Act::PauseAfterContent(wait) => {
+            write_all(stream, &format!("{STREAM_HEAD}{}{}", chunk(ROLE), chunk(WORD))).await;
+            if !stays(stream, wait, shared).await {
+                return false;
+            }
+            write_all(stream, &format!("{}{}0\r\n\r\n", chunk(STOP), chunk(DONE))).await;
+        }
+        Act::Whole(wait) => {
+            if !stays(stream, wait, shared).await {
+                return false;
+            }
+            answer(stream, false, shared).await;
+        }
         Act::CloseBeforeContent => {
             write_all(stream, &format!("{STREAM_HEAD}{}", chunk(ROLE))).await;
             return false;

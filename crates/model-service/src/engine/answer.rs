@@ -33,10 +33,11 @@ impl Delta {
 pub struct Answer {
     characters: Utf8Assembler,
     stops: StopMatcher,
-    /// Log probabilities of tokens not sent yet, each with the byte of the answer where its token begins.
-    held: VecDeque<(usize, TokenLogprobs)>,
-    received_bytes: usize,
-    sent_bytes: usize,
+    /// Log probabilities of tokens whose text is not sent yet.
+    held: VecDeque<TokenLogprobs>,
+    /// Characters that are complete, and those of them that were sent.
+    received: usize,
+    sent: usize,
 }
 
 impl Answer {
@@ -46,18 +47,17 @@ impl Answer {
             characters: Utf8Assembler::default(),
             stops: StopMatcher::new(stops),
             held: VecDeque::new(),
-            received_bytes: 0,
-            sent_bytes: 0,
+            received: 0,
+            sent: 0,
         }
     }
 
     /// Adds a token's bytes. Returns what may be sent, and whether a stop text has appeared.
     pub fn push(&mut self, bytes: &[u8], logprobs: Option<TokenLogprobs>) -> (Delta, bool) {
-        if let Some(logprobs) = logprobs {
-            self.held.push_back((self.received_bytes, logprobs));
-        }
-        self.received_bytes += bytes.len();
+        // A token that begins within a character begins where that character does.
+        self.held.extend(logprobs.map(|logprobs| TokenLogprobs { offset: self.received, ..logprobs }));
         let text = self.characters.push(bytes);
+        self.received += text.chars().count();
         let passed = self.stops.push(text);
         (self.release(passed.text), passed.stopped)
     }
@@ -69,17 +69,14 @@ impl Answer {
         let mut text = passed.text;
         text.push_str(&self.stops.finish());
         let mut delta = self.release(text);
-        delta.logprobs.extend(self.held.drain(..).map(|(_, logprobs)| logprobs));
+        delta.logprobs.extend(self.held.drain(..));
         delta
     }
 
     fn release(&mut self, text: String) -> Delta {
-        self.sent_bytes += text.len();
-        let mut logprobs = Vec::new();
-        while self.held.front().is_some_and(|(start, _)| *start < self.sent_bytes) {
-            logprobs.extend(self.held.pop_front().map(|(_, logprobs)| logprobs));
-        }
-        Delta { text, logprobs }
+        self.sent += text.chars().count();
+        let begun = self.held.partition_point(|logprobs| logprobs.offset < self.sent);
+        Delta { text, logprobs: self.held.drain(..begun).collect() }
     }
 }
 
@@ -88,7 +85,7 @@ mod tests {
     use super::*;
 
     fn token(id: i32) -> Option<TokenLogprobs> {
-        Some(TokenLogprobs { token: id, logprob: -1.0, top: vec![] })
+        Some(TokenLogprobs { token: id, logprob: -1.0, top: vec![], offset: 0 })
     }
 
     fn ids(delta: &Delta) -> Vec<i32> {
@@ -104,6 +101,23 @@ mod tests {
         assert!(held.is_empty());
         let (last, stopped) = answer.push(b"D", token(3));
         assert_eq!((last.text.as_str(), ids(&last), stopped), ("", vec![], true));
+    }
+
+    /// Offsets are positions in the text that is sent, however tokens cut its characters.
+    #[test]
+    fn offsets_count_characters_of_the_answer() {
+        let mut answer = Answer::new(vec![]);
+        // "é€x", a byte that is no text, "y": tokens end in the middle of characters.
+        let tokens: [&[u8]; 7] = [&[0xc3], &[0xa9, 0xe2], &[0x82], &[0xac], b"x", &[0xff], b"y"];
+        let mut all = Delta::default();
+        for (id, bytes) in (0..).zip(tokens) {
+            all.append(answer.push(bytes, token(id)).0);
+        }
+        all.append(answer.finish());
+        assert_eq!(all.text, "é€x\u{fffd}y");
+        assert_eq!(ids(&all), [0, 1, 2, 3, 4, 5, 6]);
+        let offsets: Vec<usize> = all.logprobs.iter().map(|logprobs| logprobs.offset).collect();
+        assert_eq!(offsets, [0, 0, 1, 1, 2, 3, 4]);
     }
 
     #[test]

@@ -11,6 +11,8 @@ pub struct TokenLogprobs {
     pub logprob: f32,
     /// The likeliest tokens, the likeliest first.
     pub top: Vec<(Token, f32)>,
+    /// Characters of the answer before it, once it is part of one.
+    pub offset: usize,
 }
 
 /// The log probability of `chosen` and of the `top` likeliest tokens.
@@ -21,7 +23,7 @@ pub fn of(logits: &[f32], chosen: Token, top: usize) -> TokenLogprobs {
     let at = usize::try_from(chosen).unwrap_or(usize::MAX);
     let logprob = logits.get(at).map_or(f32::NEG_INFINITY, |logit| logit - log_sum);
     let top = likeliest(logits, top).into_iter().map(|(token, logit)| (token, logit - log_sum)).collect();
-    TokenLogprobs { token: chosen, logprob, top }
+    TokenLogprobs { token: chosen, logprob, top, offset: 0 }
 }
 
 /// The `count` largest logits with their tokens, largest first; ties by the smaller token.

@@ -7,13 +7,15 @@ use llm::openai::FinishReason;
 use tokio::sync::{mpsc, oneshot};
 
 use super::answer::Delta;
-use super::prefix::Token;
+use super::prefix::{Salt, Token};
 use super::sampling::Sampler;
 
 /// A request to continue a prompt.
 pub struct Generation {
     /// The prompt's tokens: at least one, and fewer than the context holds.
     pub prompt: Vec<Token>,
+    /// Whose prompt it is.
+    pub salt: Salt,
     /// The most tokens to generate, at least one.
     pub max_tokens: usize,
     /// Texts that end the answer.

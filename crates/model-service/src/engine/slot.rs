@@ -8,7 +8,7 @@ use tokio::sync::mpsc::error::TrySendError;
 
 use super::answer::{Answer, Delta};
 use super::logprobs::TokenLogprobs;
-use super::prefix::{SlotView, Token};
+use super::prefix::{Salt, SlotView, Token};
 use super::request::{Event, Finished, Generation};
 use super::share;
 use crate::constraint::matcher::Constraint;
@@ -20,6 +20,8 @@ pub struct Slot {
     tokens: Vec<Token>,
     /// How many of them, from the first, are computed and in the cache.
     computed: usize,
+    /// Whose tokens they are.
+    salt: Salt,
     last_used: u64,
     running: Option<Running>,
 }
@@ -65,7 +67,7 @@ impl Slot {
     /// How the choice of a slot sees this one.
     pub fn view(&self) -> SlotView<'_> {
         let cached = self.tokens.get(..self.computed).unwrap_or_default();
-        SlotView { idle: self.running.is_none(), cached, last_used: self.last_used }
+        SlotView { idle: self.running.is_none(), cached, salt: &self.salt, last_used: self.last_used }
     }
 
     /// Whether a request runs here.
@@ -77,6 +79,7 @@ impl Slot {
     /// `account_us` is where the account of its form begins.
     pub fn start(&mut self, generation: Generation, reused: usize, arrival: u64, account_us: u64) {
         self.tokens.clone_from(&generation.prompt);
+        self.salt.clone_from(&generation.salt);
         self.computed = reused;
         self.last_used = arrival;
         let answer = Answer::new(generation.stops.clone());

@@ -116,7 +116,7 @@ impl<'m> Worker<'m> {
         let views: Vec<_> = self.slots.iter().map(Slot::view).collect();
         // The gate gives out no more jobs than slots are idle.
         let reusable = if generation.repeatable { &[][..] } else { &generation.prompt };
-        let Some(placement) = prefix::place(&views, reusable) else { return };
+        let Some(placement) = prefix::place(&views, reusable, &generation.salt) else { return };
         let reused = if self.take_over(placement) { placement.reused } else { 0 };
         self.arrivals += 1;
         // A new form begins level with the one that spent least, so that it neither waits for the others nor goes first.

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use domain::{Clock as _, Problem, SystemClock};
 use llm::openai::chat::{
@@ -31,13 +32,15 @@ use crate::engine::sampling::SamplingParams;
 /// Answers a conversation, whole or in chunks.
 pub async fn handle(
     State(service): State<Arc<Service>>,
+    headers: HeaderMap,
     JsonBody(mut request): JsonBody<ChatRequest>,
 ) -> Result<Response, ApiError> {
     let arrived = Instant::now();
     let engine = service.engine_for(&request.model)?;
     refuse_unsupported(&request)?;
     let prompt = prompt(&service, std::mem::take(&mut request.messages)).await?;
-    let mut events = options::submit(engine, "messages", prompt, &options(&request), arrived).await?;
+    let options = Options { salt: options::salt(&headers)?, ..options(&request) };
+    let mut events = options::submit(engine, "messages", prompt, &options, arrived).await?;
     let first = answer::first(&mut events).await?;
     let head = service.head("chatcmpl");
     let model = Arc::clone(&engine.model);
@@ -150,6 +153,7 @@ fn options(request: &ChatRequest) -> Options<'_> {
         response_format: request.response_format.as_ref(),
         grammar: request.grammar.as_deref(),
         stream: request.stream == Some(true),
+        ..Options::default()
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use domain::Problem;
 use llm::openai::completion::{CompletionChoice, CompletionLogprobs, CompletionRequest, CompletionResponse};
@@ -30,16 +31,18 @@ const DEFAULT_MAX_TOKENS: u32 = 16;
 /// Continues a text, whole or in chunks.
 pub async fn handle(
     State(service): State<Arc<Service>>,
+    headers: HeaderMap,
     JsonBody(request): JsonBody<CompletionRequest>,
 ) -> Result<Response, ApiError> {
     let arrived = Instant::now();
     let engine = service.engine_for(&request.model)?;
     refuse_unsupported(&request)?;
     let prompt = prompt(&service, &request.prompt).await?;
-    let mut events = options::submit(engine, "prompt", prompt, &options(&request), arrived).await?;
+    let options = Options { salt: options::salt(&headers)?, ..options(&request) };
+    let mut events = options::submit(engine, "prompt", prompt, &options, arrived).await?;
     let first = answer::first(&mut events).await?;
     let logprobs = request.logprobs.is_some();
-    let mut writer = Writer { head: service.head("cmpl"), model: Arc::clone(&engine.model), logprobs, characters: 0 };
+    let writer = Writer { head: service.head("cmpl"), model: Arc::clone(&engine.model), logprobs };
     if request.stream == Some(true) {
         let include_usage = request.stream_options.and_then(|options| options.include_usage) == Some(true);
         return Ok(sse::response(first, events, CompletionChunks { writer, include_usage }));
@@ -105,6 +108,7 @@ fn options(request: &CompletionRequest) -> Options<'_> {
         response_format: request.response_format.as_ref(),
         grammar: request.grammar.as_deref(),
         stream: request.stream == Some(true),
+        ..Options::default()
     }
 }
 
@@ -113,8 +117,6 @@ struct Writer {
     head: Head,
     model: Arc<Model>,
     logprobs: bool,
-    /// Characters of the answer so far, for the offsets of tokens.
-    characters: usize,
 }
 
 impl Writer {
@@ -130,19 +132,17 @@ impl Writer {
         }
     }
 
-    fn choice(&mut self, delta: Delta, finish_reason: Option<FinishReason>) -> CompletionChoice {
+    fn choice(&self, delta: Delta, finish_reason: Option<FinishReason>) -> CompletionChoice {
         let logprobs = self.logprobs.then(|| self.logprobs(&delta));
         CompletionChoice { index: 0, text: delta.text, logprobs, finish_reason }
     }
 
-    fn logprobs(&mut self, delta: &Delta) -> CompletionLogprobs {
+    fn logprobs(&self, delta: &Delta) -> CompletionLogprobs {
         let piece = |token: Token| String::from_utf8_lossy(self.model.piece(token)).into_owned();
         let mut out = CompletionLogprobs::default();
         for token in &delta.logprobs {
-            let text = piece(token.token);
-            out.text_offset.push(self.characters);
-            self.characters += text.chars().count();
-            out.tokens.push(text);
+            out.text_offset.push(token.offset);
+            out.tokens.push(piece(token.token));
             // JSON has no infinity; OpenAI writes this for "very unlikely".
             out.token_logprobs.push(token.logprob.max(-9999.0));
             let top = token.top.iter().map(|&(token, logprob)| (piece(token), logprob.max(-9999.0)));

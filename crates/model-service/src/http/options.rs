@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use axum::http::{HeaderMap, HeaderValue};
 use domain::Problem;
 use llm::openai::{OneOrMany, ResponseFormat};
 use tokio::sync::mpsc;
@@ -10,7 +11,7 @@ use tokio::sync::mpsc;
 use super::error::ApiError;
 use crate::constraint::Form;
 use crate::engine::Engine;
-use crate::engine::prefix::Token;
+use crate::engine::prefix::{Salt, Token};
 use crate::engine::request::{Event, Generation, Job};
 use crate::engine::sampling::{Sampler, SamplingParams};
 
@@ -47,6 +48,19 @@ pub struct Options<'a> {
     pub grammar: Option<&'a str>,
     /// Whether the answer is streamed.
     pub stream: bool,
+    /// Whose prompt it is.
+    pub salt: Salt,
+}
+
+/// The header in which the gateway says whose prompt a request brings.
+const SALT_HEADER: &str = "x-mcp-cache-salt";
+
+/// Whose prompt a request brings. One that cannot be kept is refused: to go without it would share the prompt.
+pub fn salt(headers: &HeaderMap) -> Result<Salt, Problem> {
+    let text = headers.get(SALT_HEADER).map(HeaderValue::as_bytes);
+    Salt::new(text).ok_or_else(|| {
+        Problem::invalid(format!("{SALT_HEADER} is longer than {} bytes", Salt::LONGEST_BYTES)).at(SALT_HEADER)
+    })
 }
 
 /// Checks `options`, and hands `prompt` to the engine. The answer comes through the receiver.
@@ -82,7 +96,9 @@ pub async fn submit(
     let (reply, events) = mpsc::channel(capacity);
     let stream = options.stream;
     let repeatable = options.seed.is_some();
-    let generation = Generation { prompt, max_tokens, stops, sampler, logprobs, repeatable, stream, arrived, reply };
+    let salt = options.salt.clone();
+    let generation =
+        Generation { prompt, salt, max_tokens, stops, sampler, logprobs, repeatable, stream, arrived, reply };
     engine.submit(Job::Generate(Box::new(generation)))?;
     Ok(events)
 }

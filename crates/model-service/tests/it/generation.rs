@@ -148,6 +148,27 @@ async fn what_was_computed_is_not_computed_again() {
     assert_eq!(text(&copied), text(&expected));
 }
 
+/// Two projects and one replica: neither by tokens nor by what is copied can one tell what the other sent.
+#[tokio::test]
+async fn what_one_project_computed_is_no_others() {
+    let service = Service::start(gguf::TINY, &["--parallel", "2"]).await;
+    let body = json!({"model": "tiny:1.0", "prompt": "la be di go fu ".repeat(8), "max_tokens": 2});
+    let ask = async |salt: Option<&str>| {
+        let request = service.client.post(format!("{}/v1/completions", service.url)).json(&body);
+        let request = salt.into_iter().fold(request, |request, salt| request.header("x-mcp-cache-salt", salt));
+        let answer: Value = request.send().await.expect("an answer").json().await.expect("JSON");
+        answer["usage"]["prompt_tokens_details"]["cached_tokens"].as_u64().expect("a count")
+    };
+    assert_eq!(ask(Some("one")).await, 0);
+    assert_eq!(ask(Some("two")).await, 0, "another project");
+    assert!(ask(Some("one")).await > 10, "its own");
+    assert_eq!(ask(None).await, 0, "no project");
+    assert!(ask(None).await > 10, "those without one share");
+    let too_long = service.client.post(format!("{}/v1/completions", service.url)).json(&body);
+    let refused = too_long.header("x-mcp-cache-salt", "x".repeat(129)).send().await.expect("an answer");
+    assert_eq!(refused.status(), 400);
+}
+
 #[tokio::test]
 async fn penalties_and_biases_reach_the_draw() {
     let service = Service::tiny().await;

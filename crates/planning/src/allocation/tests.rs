@@ -32,6 +32,7 @@ fn environment() -> Environment {
         sites: Vec::new(),
         countries: Vec::new(),
         max_price_per_hour: None,
+        shared_prefix_cache: false,
         labels: BTreeMap::new(),
         created_at: Timestamp(0),
     }

@@ -1,6 +1,6 @@
 //! Keys and tokens as clients read them. A view may grow fields.
 
-use domain::Timestamp;
+use domain::{Name, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,9 @@ pub struct KeyView {
     pub name: String,
     /// Models it may call; empty means all.
     pub models: Vec<String>,
+    /// The project that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<Name>,
     /// After this instant it no longer works.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,

@@ -52,6 +52,10 @@ pub struct CreateEnvironment {
     /// Most dollars an hour that one replica may cost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_price_per_hour_usd: Option<f64>,
+    /// Whether projects share prompt prefixes that replicas have computed. Sharing saves time where many projects send
+    /// the same beginning, and lets one tell by the time of an answer what another has sent.
+    #[serde(default)]
+    pub shared_prefix_cache: bool,
     /// Free labels.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
@@ -119,6 +123,10 @@ pub struct CreateKey {
     /// Models it may call, `name` or `name:version`; empty means all.
     #[serde(default)]
     pub models: Vec<String>,
+    /// The project that it belongs to. Keys of one project share prompt prefixes that replicas have computed; a key
+    /// without one shares with no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
     /// Seconds after which it no longer works; for ever when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in_seconds: Option<u64>,

@@ -44,8 +44,15 @@ fn snapshot(upstream: u16) -> anyhow::Result<RoutingSnapshot> {
         created_at: now,
         replicas: vec![replica],
         starts_in_seconds: None,
+        shared_prefix_cache: false,
     };
-    let grant = KeyGrant { id: "key-bench".to_owned(), name: "bench".to_owned(), models: Vec::new(), expires_at: None };
+    let grant = KeyGrant {
+        id: "key-bench".to_owned(),
+        name: "bench".to_owned(),
+        models: Vec::new(),
+        project: None,
+        expires_at: None,
+    };
     Ok(RoutingSnapshot {
         version: 1,
         made_at: now,
