@@ -49,12 +49,14 @@ fn misfit(error: &toml::de::Error, layered: &Layered) -> Problem {
     let section = text.lines().find_map(|line| line.trim().strip_prefix("in `")?.strip_suffix('`'));
     let unknown = message.strip_prefix("unknown field `").and_then(|rest| Some(rest.split_once('`')?.0));
     let path = [section, unknown].into_iter().flatten().collect::<Vec<_>>().join(".");
+    // A key may be the empty text, and a value may have no key at all.
+    let field = if path.is_empty() { "\"\"" } else { &path };
     // A section that is no table has no place of its own; what set it last is named then.
     let source = layered.source(&path).or_else(|| layered.latest());
     let place = source.map_or_else(String::new, |source| format!(" ({source})"));
     Problem::invalid(format!("configuration{place}: {message}"))
         .next("compare it with 'mcp config show'; every section and field is listed there")
-        .at(path)
+        .at(field)
 }
 
 fn defaults(environment: &env::Environment) -> Result<Table, Problem> {
