@@ -228,7 +228,7 @@ class Plane:
         return path.read_text().strip()
 
     def replica_credential(self) -> str:
-        """What the local cloud shows to its replicas, which answer nobody else but the gateway and the control plane."""
+        """What the local cloud shows to its replicas. They answer it, the gateway and the control plane alone."""
         return self.secret("clouds/local/credential")
 
     def cloud_token(self, role: str = "operator", audience: str | None = None) -> str:

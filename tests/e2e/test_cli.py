@@ -110,8 +110,13 @@ def test_a_new_key_works_and_a_deleted_one_does_not(plane: Plane) -> None:
 
 def test_no_project_learns_what_another_has_sent(plane: Plane) -> None:
     projects = {"first": "tenant-a", "mate": "tenant-a", "other": "tenant-b"}
-    keys = {name: plane.json("key", "create", "--name", name, "--project", projects[name])["secret"] for name in projects}
-    messages = [{"role": "system", "content": "Tell me about the Heron. " * 8}, {"role": "user", "content": "Who is it?"}]
+    keys = {
+        name: plane.json("key", "create", "--name", name, "--project", projects[name])["secret"] for name in projects
+    }
+    messages = [
+        {"role": "system", "content": "Tell me about the Heron. " * 8},
+        {"role": "user", "content": "Who is it?"},
+    ]
 
     def cached(name: str) -> int:
         with openai.OpenAI(base_url=f"{plane.gateway}/v1", api_key=keys[name], max_retries=0) as client:
