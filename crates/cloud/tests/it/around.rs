@@ -94,7 +94,7 @@ async fn a_swapped_file_is_never_served() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_instance_whose_engine_stands_still_is_replaced_and_one_that_steps_is_not() {
     let folder = Arc::new(Folder::new());
-    let world = World::start_with(folder, Arc::new(MemoryStore::new()), |config| config.silence_seconds = 2).await;
+    let world = World::start_with(folder, Arc::new(MemoryStore::new()), |config| config.silence_seconds = 6).await;
     let steps = deploy_args(world.folder.path(), stand_in::STEPS, "eu-west", 1, "steps");
     world.client.call::<DeployModel>(&steps).await.expect("it deploys");
     let deadline = Instant::now() + PATIENCE;

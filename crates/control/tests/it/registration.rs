@@ -115,7 +115,7 @@ async fn what_is_no_model_is_refused() {
         (folder.join("text.gguf"), "not a GGUF file"),
         (folder.join("old.gguf"), "version 1"),
         (folder.join("huge.gguf"), "too many entries"),
-        (unsaid, "no architecture"),
+        (unsaid, "the name of the architecture"),
         (folder.join("missing.gguf"), "cannot be read"),
         (folder.to_path_buf(), "is not a file"),
     ] {
