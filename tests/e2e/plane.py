@@ -171,7 +171,9 @@ class Plane:
         found = re.search(r"^key: (sk-[A-Za-z0-9_-]{43})$", printed, re.MULTILINE)
         if found:
             self.key = found.group(1)
-        assert self.key and "\nkey: " in printed, f"no key in:\n{printed}"
+        # A start that was killed may have made it and told nobody: then it is where the next one says.
+        self.key = self.key or self.secret("user.key")
+        assert "\nkey: " in printed, f"no key in:\n{printed}"
 
     def down(self) -> None:
         """`mcp down`, after which nothing may be left."""

@@ -97,7 +97,10 @@ async fn tell(context: &Context, ready: &Ready) -> Result<(), Problem> {
     output::line(&format!("control: {}", ready.control))?;
     output::line(&match &ready.key {
         Some(key) => format!("key: {key}"),
-        None => "key: shown when it was made; 'mcp key create' makes another one".to_owned(),
+        None => format!(
+            "key: shown when it was made, and kept in {}; 'mcp key create' makes another one",
+            context.data_dir.user_key().display()
+        ),
     })?;
     if let Some(model) = &ready.model {
         output::line("")?;
