@@ -180,7 +180,8 @@ pub fn write(token: &str) -> WriteArgs {
 }
 
 pub fn deploy_args(folder: &Path, model: &str, region: &str, replicas: u32, token: &str) -> DeployModelArgs {
-    let artifact = folder.join("model.gguf");
+    // Each in a file of its own: one that another deployment is about to read stays as it is.
+    let artifact = folder.join(if model == "a model" { "model.gguf".to_owned() } else { format!("{model}.gguf") });
     std::fs::write(&artifact, model).expect("the model");
     DeployModelArgs {
         region: region.to_owned(),
