@@ -22,6 +22,8 @@ use crate::state::{Ending, Limits, Order, State};
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How often to look for an idle connection while all are busy and a new one waits.
 const ROOM_LOOK: Duration = Duration::from_millis(20);
+/// How long a client counts as about to send its next request.
+const USED_LATELY: Duration = Duration::from_millis(500);
 /// How often a failure to accept is logged at most.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -69,11 +71,15 @@ impl Connections {
         self.open.lock().values().for_each(|state| state.give(order));
     }
 
-    /// Asks the connection that has been idle longest to end.
+    /// Asks the connection that has been idle longest to end; one that was used a moment ago only when there is no other,
+    /// for its client may be about to send the next request.
     fn make_room(&self) {
         let open = self.open.lock();
-        let idle = open.values().filter_map(|state| Some((state.free_since()?, state)));
-        if let Some((_, state)) = idle.min_by_key(|(since, _)| *since) {
+        let idle = open.values().filter_map(|state| {
+            let since = state.free_since()?;
+            Some(((is_in_use(state.has_served(), since.elapsed()), since), state))
+        });
+        if let Some((_, state)) = idle.min_by_key(|(rank, _)| *rank) {
             state.give(Order::MakeRoom);
         }
     }
@@ -92,6 +98,11 @@ impl Connections {
             self.freed.notified().await;
         }
     }
+}
+
+/// Whether a connection without a request at the moment is likely to bring the next one at once.
+fn is_in_use(has_served: bool, idle: Duration) -> bool {
+    has_served && idle < USED_LATELY
 }
 
 /// Serves until `shutdown`, then lets what runs finish within the drain time, and cuts the rest.
@@ -206,3 +217,16 @@ pub(crate) const LIMITS: Limits = Limits {
     body: Duration::from_secs(120),
     stall: Duration::from_secs(30),
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_used_a_moment_ago_makes_room_last() {
+        let mut idle = [(0, false, 10), (1, true, 90), (2, false, 40), (3, true, 900)]
+            .map(|(name, has_served, ms)| (is_in_use(has_served, Duration::from_millis(ms)), 1_000 - ms, name));
+        idle.sort_unstable();
+        assert_eq!(idle.map(|(_, _, name)| name), [3, 2, 0, 1]);
+    }
+}

@@ -179,6 +179,11 @@ impl State {
         self.is_free().then(|| self.at(self.place_since.load(Ordering::Relaxed)))
     }
 
+    /// Whether any request has come on it.
+    pub(crate) fn has_served(&self) -> bool {
+        self.requests.load(Ordering::Relaxed) > 0
+    }
+
     /// Nothing runs, and nothing waits to be written.
     pub(crate) fn is_free(&self) -> bool {
         !self.is_busy.load(Ordering::Relaxed)
